@@ -1,0 +1,9 @@
+"""Migrate the database: `python migrate.py --help`."""
+
+import sys
+from pathlib import Path
+
+from migrator.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(config=Path(__file__).with_name("alembic.ini")))

@@ -1,0 +1,56 @@
+"""A migration engine for Alembic: every run is locked, atomic, verified and recorded.
+
+The public names load on first use, so that `import migrator` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from migrator.api import Migrator
+    from migrator.environment import run_env
+    from migrator.errors import (
+        DatabaseError,
+        HistoryError,
+        LockError,
+        MigratorError,
+        NotAtHead,
+        SettingsError,
+        StepFailed,
+    )
+    from migrator.runner import run
+    from migrator.settings import Settings
+
+_HOMES = {
+    "Migrator": "api",
+    "run": "runner",
+    "run_env": "environment",
+    "Settings": "settings",
+    "MigratorError": "errors",
+    "SettingsError": "errors",
+    "HistoryError": "errors",
+    "DatabaseError": "errors",
+    "LockError": "errors",
+    "StepFailed": "errors",
+    "NotAtHead": "errors",
+}
+
+__all__ = [
+    "DatabaseError",
+    "HistoryError",
+    "LockError",
+    "Migrator",
+    "MigratorError",
+    "NotAtHead",
+    "Settings",
+    "SettingsError",
+    "StepFailed",
+    "run",
+    "run_env",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

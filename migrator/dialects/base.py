@@ -1,0 +1,107 @@
+"""The questions that a run asks of a database; here each is answered "no, nothing"."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from migrator.errors import DatabaseError, LockError
+from migrator.settings import Settings
+from migrator.url import mask, scrub
+
+log = logging.getLogger("migrator")
+_SAY_AGAIN = 10.0  # seconds between two lines of a waiting run
+
+
+class Dialect:
+    """One object a run. What a subclass leaves out is answered here."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.attempt = 1
+        """Which try of the step this is, from 1."""
+
+    def missing(self, url: sa.URL) -> str | None:
+        """Return the path of a database that would be created by connecting, None where there is no such thing. Reads only."""
+        return None
+
+    def lock(self, connection: Connection, version_table: str) -> AbstractContextManager[None]:
+        """Hold the lock that lets one run at a time change this database; LockError after `lock_wait` seconds."""
+        return nullcontext()
+
+    def wait_for(self, take: Callable[[], bool], holder: Callable[[], str]) -> None:
+        """Call `take` until it is true, saying now and then who holds the lock; LockError after `lock_wait` seconds."""
+        started, said, pause = time.monotonic(), float("-inf"), 0.05
+        while not take():
+            who, now = holder(), time.monotonic()
+            if now - started >= self.settings.lock_wait:
+                raise LockError("lock-not-had", holder=who, seconds=round(now - started))
+            if now - said >= _SAY_AGAIN:
+                log.warning("Waiting for another run: %s", who)
+                said = now
+            time.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 1.5, 1.0)
+
+    @contextmanager
+    def writing(self, connection: Connection) -> Iterator[None]:
+        """Prepare the connection for steps, and give it back as it was; `begin` is called in every transaction between."""
+        sa.event.listen(connection, "begin", self._on_begin)
+        try:
+            yield
+        finally:
+            sa.event.remove(connection, "begin", self._on_begin)
+
+    def _on_begin(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            self.begin(connection)
+
+    def begin(self, connection: Connection) -> None:
+        """Say what a step's transaction starts with."""
+
+    def verify(self, connection: Connection) -> None:
+        """Raise what forbids to commit the step; called in its transaction, after the change."""
+
+    def in_autocommit(self, connection: Connection) -> bool:
+        """Return whether the connection commits each statement by itself."""
+        return False
+
+    def is_blocked(self, error: DBAPIError) -> bool:
+        """Return whether the error says that another session holds what the step needs."""
+        return False
+
+    def blockers(self, connection: Connection, error: DBAPIError) -> tuple[str, ...]:
+        """Name the sessions that may hold what the step needs, in words. Reads only, in a transaction of its own."""
+        return ()
+
+    @property
+    def patience(self) -> float:
+        """Seconds during which a blocked step is tried again."""
+        return 0.0
+
+    def fresh(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """Return a connection to the same database that has seen nothing of the run."""
+        return connection.engine.connect()
+
+    @contextmanager
+    def explained(self, url: sa.URL) -> Iterator[None]:
+        """Turn what the driver raises outside of a step into a DatabaseError that says what to do."""
+        try:
+            yield
+        except DBAPIError as error:
+            reason, advice = self.explain(error, url)
+            raise DatabaseError(
+                "database-unreachable",
+                url=mask(url),
+                reason=scrub(reason, url),
+                advice=advice,
+                source=self.settings.source,
+            ) from error
+
+    def explain(self, error: DBAPIError, url: sa.URL) -> tuple[str, str]:
+        """Return why the database cannot be used, and what to do, in words for people."""
+        return " ".join(str(error.orig).split()), "Read what the database says."

@@ -1,0 +1,227 @@
+"""Every text an error can have, keyed by its stable code.
+
+A text is the fact, the consequence (what was and was not changed) and the remedy, ending in a command that can be pasted.
+`{cli}` is the program that the user typed. Each code has an anchor of its own in docs/errors.md.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Message(NamedTuple):
+    fact: str
+    consequence: str
+    remedy: str
+
+
+_UNTOUCHED = "Nothing was changed."
+_ROLLED_BACK = (
+    "What it did was rolled back; the database is at {at}. Applied before it in this run, and kept: {applied}."
+)
+
+CATALOGUE: dict[str, Message] = {
+    # Settings
+    "config-missing": Message(
+        "There is no configuration file at {path}.",
+        _UNTOUCHED,
+        "Name the file:\n  {cli} --config path/to/alembic.ini upgrade",
+    ),
+    "config-unreadable": Message(
+        "The configuration file {path} cannot be read: {reason}",
+        _UNTOUCHED,
+        "Mend the file, then look:\n  {cli} current",
+    ),
+    "setting-refused": Message(
+        "The setting {name} = {value!r} is refused: {reason}.",
+        _UNTOUCHED,
+        "Change it in [migrator] in alembic.ini, in the environment or in the command, then look:\n  {cli} current",
+    ),
+    "url-empty": Message(
+        "The database's URL is empty (from {source}).",
+        _UNTOUCHED
+        + " An empty URL is not taken for the default, so that a missing secret cannot migrate the wrong database.",
+        "Give it a value, or unset it:\n  export DATABASE_URL=postgresql://user:password@host/name",
+    ),
+    "url-invalid": Message(
+        "The database's URL cannot be understood (from {source}).",
+        _UNTOUCHED + " The URL is not shown, it may hold a password.",
+        "Write it as one of these, with @ / # % in a password percent-encoded:\n"
+        "  export DATABASE_URL=postgresql://user:password@host:5432/name\n  export DATABASE_URL=sqlite:///app.db",
+    ),
+    "url-unsupported": Message(
+        "The database {name!r} is not supported (from {source}); PostgreSQL and SQLite are.",
+        _UNTOUCHED,
+        "Use postgresql:// or sqlite:///:\n  export DATABASE_URL=postgresql://user:password@host:5432/name",
+    ),
+    "url-driver-missing": Message(
+        "The driver {driver!r} is not installed (from {source}).",
+        _UNTOUCHED,
+        "Install it:\n  pip install {driver}",
+    ),
+    "url-sqlite-arguments": Message(
+        "The SQLite URL has arguments that are only understood together with uri=true: {names}.",
+        _UNTOUCHED,
+        "Write it as a file URI:\n  export 'DATABASE_URL=sqlite:///file:app.db?mode=rw&uri=true'",
+    ),
+    # The revision files
+    "versions-missing": Message(
+        "There is no folder of revisions at {path}.",
+        _UNTOUCHED,
+        "Correct script_location in alembic.ini, or make a first revision:\n  mkdir -p {path} && {cli} revision -m 'first'",
+    ),
+    "revision-does-not-load": Message(
+        "The revision file {path} does not load: {error} (line {line}).",
+        _UNTOUCHED,
+        "Mend the file, then look:\n  {cli} history",
+    ),
+    "revision-duplicate": Message(
+        "Two files have the revision id {revision}: {files}.",
+        _UNTOUCHED + " Alembic would ignore one of them.",
+        "Give the newer one an id of its own, in `revision = ` and in its name, then look:\n  {cli} history",
+    ),
+    "revision-too-long": Message(
+        "The revision id {revision} in {path} has {length} characters; PostgreSQL's version table holds 32.",
+        _UNTOUCHED,
+        "Shorten `revision = ` there, and `down_revision = ` in the file after it, then look:\n  {cli} history",
+    ),
+    "parent-missing": Message(
+        "Revision {revision} ({path}) comes after {parent}, and no file has that id.",
+        _UNTOUCHED,
+        "Bring the missing file back (a merge may have lost it), or correct `down_revision`, then look:\n  {cli} history",
+    ),
+    "history-cycle": Message(
+        "The revisions {revisions} come after one another in a circle.",
+        _UNTOUCHED,
+        "Correct `down_revision` in one of {files}, then look:\n  {cli} history",
+    ),
+    "heads-several": Message(
+        "The history has {count} heads: {files}.",
+        _UNTOUCHED,
+        "Either put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
+        "  {cli} merge -m 'join {first} and {last}' {first} {last}\n  {cli} upgrade",
+    ),
+    "revision-incomplete": Message(
+        "Revision {revision} ({path}) has no {missing}().",
+        _UNTOUCHED,
+        "Write it. One that cannot be undone says so by raising in downgrade(). Then:\n  {cli} upgrade",
+    ),
+    "revision-unknown": Message(
+        "There is no revision {asked!r} in the history.",
+        _UNTOUCHED,
+        "The history has {known}. See it all:\n  {cli} history",
+    ),
+    "revision-ambiguous": Message(
+        "{asked!r} is the beginning of more than one revision: {candidates}.",
+        _UNTOUCHED,
+        "Write more of it:\n  {cli} {command} {first}",
+    ),
+    "revision-out-of-reach": Message(
+        "{asked!r} cannot be reached from where the database is ({at}): {reason}",
+        _UNTOUCHED,
+        "See where it is and what there is:\n  {cli} history",
+    ),
+    "range-without-sql": Message(
+        "The range {asked!r} only means something together with --sql.",
+        _UNTOUCHED,
+        "Print the SQL, or name one revision:\n  {cli} {command} {asked} --sql\n  {cli} {command} {end}",
+    ),
+    "database-unknown-revision": Message(
+        "The database is at {at}, and no revision file has that id.",
+        _UNTOUCHED,
+        "It was migrated by newer code, or belongs to another project. Check out the code that has {at}, or see what is here:\n"
+        "  {cli} history",
+    ),
+    # The database
+    "database-missing": Message(
+        "There is no database at {path}.",
+        _UNTOUCHED + " A command that reads does not create one.",
+        "Correct the path (the URL is from {source}), or create the database:\n  {cli} upgrade",
+    ),
+    "database-unreachable": Message(
+        "The database {url} cannot be used: {reason}",
+        _UNTOUCHED,
+        "{advice} (The URL is from {source}.) Then:\n  {cli} current",
+    ),
+    "connection-in-transaction": Message(
+        "The connection handed to run() is already in a transaction.",
+        _UNTOUCHED + " Alembic would never commit it: exit 0 and nothing saved.",
+        "Something ran on it before, often a SELECT. End that first, with connection.commit() or on a connection of its own:\n"
+        "  {cli} upgrade",
+    ),
+    "connection-autocommit": Message(
+        "The connection handed to run() is in AUTOCOMMIT.",
+        _UNTOUCHED + " No step could be undone.",
+        "Hand over one without isolation_level='AUTOCOMMIT', then:\n  {cli} upgrade",
+    ),
+    # The run
+    "step-failed": Message(
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        _ROLLED_BACK,
+        "Mend the file, then run it again:\n  {cli} {direction}",
+    ),
+    "step-failed-partly": Message(
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "It has an autocommit_block(), so this was already committed and stays: {committed}. "
+        "The version table still says {at}. Applied before it in this run, and kept: {applied}.",
+        "Undo or finish what is listed by hand, or make the revision skip it, then run it again:\n  {cli} {direction}",
+    ),
+    "step-blocked": Message(
+        "Revision {revision} ({path}) found no moment to run: after {tries} tries in {seconds} s it was still blocked.",
+        _ROLLED_BACK,
+        "In its way: {blockers}.\nEnd that transaction, or allow more time (MIGRATOR_RETRY_FOR, MIGRATOR_LOCK_WAIT, in seconds), "
+        "and run it again:\n"
+        "  {cli} {direction}",
+    ),
+    "lock-not-had": Message(
+        "Another run has held the migration lock for all of the {seconds} s that this one waited: {holder}.",
+        _UNTOUCHED,
+        "See whether it is still at work, wait for it or end it, then run again; --lock-wait SECONDS waits longer:\n  {cli} current",
+    ),
+    "lock-lost": Message(
+        "This run no longer holds the migration lock.",
+        "The step that was about to begin was not begun.",
+        "Its session was replaced, as a pooler does. Use a direct URL, and run it again:\n"
+        "  export MIGRATION_DATABASE_URL=postgresql://user:password@host:5432/name\n  {cli} upgrade",
+    ),
+    "lock-behind-pooler": Message(
+        "The database is reached through a transaction pooler, which changes the server process between two transactions.",
+        _UNTOUCHED + " A lock held by a session cannot hold there.",
+        "Leave DATABASE_URL as it is for the application, and give migrations the server's own address:\n"
+        "  export MIGRATION_DATABASE_URL=postgresql://user:password@host:5432/name\n  {cli} upgrade",
+    ),
+    "target-not-reached": Message(
+        "The run ended, but the database is at {at} and not at {wanted}.",
+        "Read again on a fresh connection. Applied in this run: {applied}.",
+        "Somebody else has changed the version table, or a revision has. Look:\n  {cli} current",
+    ),
+    "not-at-head": Message(
+        "The database is at {at}, and this program needs {wanted}.",
+        _UNTOUCHED + " A check at the start never migrates.",
+        "Run the migrations before the program starts:\n  {cli} upgrade",
+    ),
+    "not-our-environment": Message(
+        "The env.py in {path} does not call migrator.run.",
+        "What Alembic did, it did without the engine's guarantees.",
+        "Replace its configure() and run_migrations() by `migrator.run(connection, target_metadata=…)`, then:\n  {cli} current",
+    ),
+    # Alembic's own words
+    "alembic": Message(
+        "{text}",
+        "This is Alembic's own answer to `{command}`.",
+        "See what the command takes:\n  {cli} {command} --help",
+    ),
+}
+
+
+def render(code: str, fields: Mapping[str, Any]) -> str:
+    """Return the whole text of an error: fact, consequence, remedy, and where docs/errors.md says more."""
+    values = {"cli": program(), **fields}
+    fact, consequence, remedy = (part.format(**values) for part in CATALOGUE[code])
+    return f"{fact}\n{consequence}\n{remedy}\n(docs/errors.md#{code})"
+
+
+def program() -> str:
+    """Return what to type in front of a command: what the user typed to get here."""
+    return "alembic" if Path(sys.argv[0]).stem == "alembic" else "python migrate.py"

@@ -1,0 +1,73 @@
+"""What a person or a program reads on standard output: tables for a terminal, plain lines or one JSON document elsewhere."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from migrator.results import Report, Status
+
+_GREEN, _YELLOW, _PLAIN = "\033[32m", "\033[33m", "\033[0m"
+
+
+def report(done: "Report", *, quiet: bool) -> None:
+    """Print in three lines what a run did; in one when there was nothing to do."""
+    if quiet:
+        return
+    after = ", ".join(done.after) or "base"
+    if not done.steps:
+        print(f"{done.url}\nNothing to do: the database is at {after}.")
+        return
+    verb = {"upgrade": "Applied", "downgrade": "Took back", "stamp": "Stamped"}[done.steps[0].direction]
+    names = ", ".join(step.revision for step in done.steps)
+    count = f"{len(done.steps)} revision{'s' if len(done.steps) != 1 else ''}"
+    print(f"{done.url}\n{verb} {count} in {done.seconds:.2f} s: {names}.")
+    print(f"The database was at {', '.join(done.before) or 'base'} and is at {after}.")
+
+
+def status(found: "Status") -> None:
+    """Print every revision and the count of those that are pending."""
+    table(
+        ("revision", "state", "description"),
+        [(r.revision, "applied" if r.applied else "pending", r.description) for r in found.revisions],
+    )
+    at, applied = ", ".join(found.at) or "base", len(found.revisions) - len(found.pending)
+    print(f"{found.url}\nThe database is at {at}: {applied} applied, {len(found.pending)} pending.")
+
+
+def status_document(found: "Status") -> dict[str, Any]:
+    """Return `status --json`."""
+    return {
+        "url": found.url,
+        "at": list(found.at),
+        "head": found.head,
+        "pending": len(found.pending),
+        "revisions": [
+            {"revision": r.revision, "description": r.description, "applied": r.applied, "path": str(r.path)}
+            for r in found.revisions
+        ],
+    }
+
+
+def document(value: Any) -> None:
+    """Print one JSON document."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    print()
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows: aligned and coloured under a heading on a terminal, else one line each, tabs between."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(heading, *rows, strict=True)]
+    for row in (heading, *rows):
+        print("  ".join(_paint(cell, cell.ljust(width)) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _paint(word: str, text: str) -> str:
+    colour = {"applied": _GREEN, "pending": _YELLOW}.get(word)
+    return text if colour is None or os.environ.get("NO_COLOR") else f"{colour}{text}{_PLAIN}"
