@@ -35,6 +35,8 @@ _HOMES = {
     "NotAtHead": "errors",
 }
 
+__version__ = "0.1.0"
+
 __all__ = [
     "DatabaseError",
     "HistoryError",

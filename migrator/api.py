@@ -14,9 +14,10 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 
-from migrator import plan
+from migrator import history, plan
+from migrator.audit import Log, latest_runs
 from migrator.errors import HistoryError, MigratorError, NotAtHead
-from migrator.results import Direction, Planned, Report, Revision, Status
+from migrator.results import Direction, Entry, Planned, Report, Revision, Status
 from migrator.runner import REPORT, SETTINGS
 from migrator.settings import Settings
 from migrator.url import driver_url, mask
@@ -74,6 +75,10 @@ class Migrator:
         """Return every revision, applied or pending, and where the database is. Reads only."""
         return self._read(self._status)
 
+    def log(self, limit: int | None = None) -> tuple[Entry, ...]:
+        """Return the entries of `migration_log`, newest first; none where there is no log. Reads only."""
+        return self._read(lambda heads, migration: self._entries(migration, limit))
+
     def plan(self, revision: str = "head", direction: Direction = "upgrade") -> tuple[Planned, ...]:
         """Return the steps that `upgrade` or `downgrade` would take now. Reads only."""
 
@@ -113,11 +118,19 @@ class Migrator:
         plan.check_known(heads, migration.script)
         scripts = self._scripts(self.alembic_config())
         applied = {script.revision for script in migration.script.iterate_revisions(heads, "base", inclusive=True)}
+        ran = latest_runs(self._entries(migration))
         revisions = tuple(
-            Revision(done.revision, done.description, done.path, done.revision in applied)
+            _revision(done, ran.get(done.revision))
+            if done.revision in applied
+            else _revision(done, None, applied=False)
             for done in map(_planned, scripts)
         )
         return Status(self.url, heads, revisions[-1].revision if revisions else None, revisions)
+
+    def _entries(self, migration: MigrationContext, limit: int | None = None) -> tuple[Entry, ...]:
+        log = Log(migration.version_table_schema, self.settings.root, self.settings.audit)
+        assert migration.connection is not None
+        return log.read(migration.connection, limit=limit)
 
     def _scripts(self, config: Config) -> tuple[Script, ...]:
         script = _script(config)
@@ -170,3 +183,18 @@ def _script(config: Config) -> ScriptDirectory:
 
 def _planned(script: Script) -> Planned:
     return Planned(script.revision, "upgrade", " ".join(script.doc.split()), Path(script.path))
+
+
+def _revision(file: Planned, ran: Entry | None, *, applied: bool = True) -> Revision:
+    if ran is None:
+        return Revision(file.revision, file.description, file.path, applied)
+    now = history.checksum(file.path.read_text(encoding="utf-8"))
+    return Revision(
+        file.revision,
+        file.description,
+        file.path,
+        applied,
+        applied_at=ran.finished_at,
+        seconds=ran.duration_ms / 1000,
+        edited=ran.checksum != now,
+    )

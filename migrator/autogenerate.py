@@ -9,7 +9,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-OWN_TABLES = frozenset({"migration_log"})
+LOG_TABLE = "migration_log"
 NameFilter = Callable[[str | None, str, Any], bool]
 
 
@@ -30,7 +30,7 @@ def leave_alone(options: dict[str, Any]) -> dict[str, Any]:
     theirs: NameFilter | None = options.get("include_name")
 
     def include_name(name: str | None, type_: str, parent_names: Any) -> bool:
-        own = type_ == "table" and name in OWN_TABLES
+        own = type_ == "table" and name == LOG_TABLE
         return not own and (theirs is None or theirs(name, type_, parent_names))
 
     return {**options, "include_name": include_name}

@@ -107,6 +107,15 @@ def _status(engine: "Migrator", options: argparse.Namespace) -> int:
     return 1 if options.exit_code and status.pending else 0
 
 
+def _show_log(engine: "Migrator", options: argparse.Namespace) -> int:
+    entries = engine.log(options.limit)
+    if options.json:
+        printing.document(printing.log_document(entries))
+    else:
+        printing.log(entries)
+    return 0
+
+
 _SQL = (
     ("--sql",),
     {"action": "store_true", "help": "print the SQL, open no database; the revision may be a range a:b"},
@@ -128,6 +137,11 @@ COMMANDS = {
         (_JSON, (("--exit-code",), {"action": "store_true", "help": "exit 1 when revisions are pending"})),
     ),
     "history": Command("list the revision files", _history, (_JSON,)),
+    "log": Command(
+        "list what really ran, newest first",
+        _show_log,
+        (_JSON, (("--limit",), {"type": int, "metavar": "N", "help": "the newest N entries"})),
+    ),
     "stamp": Command(
         "write REV into the version table, run nothing",
         _stamp,

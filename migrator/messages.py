@@ -163,9 +163,28 @@ CATALOGUE: dict[str, Message] = {
     ),
     "step-failed-partly": Message(
         "Revision {revision} ({path}) failed on its {direction}: {error}",
-        "It has an autocommit_block(), so this was already committed and stays: {committed}. "
+        "It has an autocommit_block(), so this was already committed and stays (after 'begun:', perhaps a part):{committed}\n"
         "The version table still says {at}. Applied before it in this run, and kept: {applied}.",
-        "Undo or finish what is listed by hand, or make the revision skip it, then run it again:\n  {cli} {direction}",
+        "Remove what made it fail, without changing the file; the next run leaves out what is listed and goes on behind it:\n"
+        "  {cli} {direction}",
+    ),
+    "step-interrupted": Message(
+        "Revision {revision} ({path}) was interrupted inside an autocommit_block() at {when} ({who}) and cannot be taken up by itself.",
+        "The version table says {at}. Known to be there already (after 'begun:', perhaps):{committed}",
+        "It changed rows, or the file has been edited since. Where running it again from its start does no harm, or once you have undone "
+        "what is listed, write `rerunnable = True` into the file; or finish it by hand and stamp it:\n"
+        "  {cli} {direction}\n  {cli} stamp {revision}",
+    ),
+    "index-invalid": Message(
+        "The index {names} is INVALID: a CREATE INDEX CONCURRENTLY that failed has left it behind.",
+        "The revision was not recorded as applied. An INVALID index is used by no query, and a unique one lets duplicates in.",
+        "Remove what made it fail (duplicates, for a unique one), drop it, and run it again:\n"
+        "  psql -c 'DROP INDEX CONCURRENTLY {first}'\n  {cli} upgrade",
+    ),
+    "step-changed": Message(
+        "The interrupted revision does not do again what it did before: then {known!r}, now {found!r}.",
+        "Nothing more was changed.",
+        "Finish it by hand and stamp it, or undo what it did and write `rerunnable = True` into the file. What it did:\n  {cli} log",
     ),
     "step-blocked": Message(
         "Revision {revision} ({path}) found no moment to run: after {tries} tries in {seconds} s it was still blocked.",

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,11 @@ class Step:
     @property
     def revision(self) -> str:
         return self.planned.revision
+
+    @cached_property
+    def text(self) -> str | None:
+        """The revision file's text, None for a stamp."""
+        return None if self.module is None else self.planned.path.read_text(encoding="utf-8")
 
 
 def load(script: ScriptDirectory) -> History | None:

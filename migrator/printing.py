@@ -4,10 +4,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from migrator.results import Report, Status
+    from migrator.results import Entry, Report, Revision, Status
 
 _GREEN, _YELLOW, _PLAIN = "\033[32m", "\033[33m", "\033[0m"
 
@@ -29,12 +30,36 @@ def report(done: "Report", *, quiet: bool) -> None:
 
 def status(found: "Status") -> None:
     """Print every revision and the count of those that are pending."""
-    table(
-        ("revision", "state", "description"),
-        [(r.revision, "applied" if r.applied else "pending", r.description) for r in found.revisions],
-    )
+    table(("revision", "state", "applied at", "took", "description"), [_status_row(r) for r in found.revisions])
     at, applied = ", ".join(found.at) or "base", len(found.revisions) - len(found.pending)
     print(f"{found.url}\nThe database is at {at}: {applied} applied, {len(found.pending)} pending.")
+
+
+def _status_row(revision: "Revision") -> tuple[str, ...]:
+    at = "" if revision.applied_at is None else revision.applied_at.isoformat(sep=" ", timespec="seconds")
+    took = "" if revision.seconds is None else f"{revision.seconds:.2f} s"
+    edited = "  (edited since it was applied)" if revision.edited else ""
+    return revision.revision, "applied" if revision.applied else "pending", at, took, revision.description + edited
+
+
+def log(entries: "Sequence[Entry]") -> None:
+    """Print what ran, newest first, each with its error where it has one."""
+    heading = ("finished at", "revision", "direction", "outcome", "took", "by", "description")
+    table(heading, [_log_row(entry) for entry in entries])
+
+
+def _log_row(entry: "Entry") -> tuple[str, ...]:
+    at = entry.finished_at.isoformat(sep=" ", timespec="seconds")
+    text = entry.description if entry.error is None else entry.error.partition("\n")[0]
+    took = f"{entry.duration_ms / 1000:.2f} s"
+    return at, entry.revision, entry.direction, entry.outcome, took, entry.who, text
+
+
+def log_document(entries: "Sequence[Entry]") -> list[dict[str, Any]]:
+    """Return `log --json`: every column."""
+    return [
+        {**asdict(e), "started_at": e.started_at.isoformat(), "finished_at": e.finished_at.isoformat()} for e in entries
+    ]
 
 
 def status_document(found: "Status") -> dict[str, Any]:
@@ -45,7 +70,15 @@ def status_document(found: "Status") -> dict[str, Any]:
         "head": found.head,
         "pending": len(found.pending),
         "revisions": [
-            {"revision": r.revision, "description": r.description, "applied": r.applied, "path": str(r.path)}
+            {
+                "revision": r.revision,
+                "description": r.description,
+                "applied": r.applied,
+                "applied_at": None if r.applied_at is None else r.applied_at.isoformat(),
+                "seconds": r.seconds,
+                "edited": r.edited,
+                "path": str(r.path),
+            }
             for r in found.revisions
         ],
     }

@@ -34,6 +34,39 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One row of `migration_log`. `outcome` is done, failed, or begun: killed inside an `autocommit_block()`.
+
+    `duration_ms` is in milliseconds, `checksum` the sha256 of `source`, the file's text as it ran; `statements` are what a step
+    that is not done had committed by then.
+    """
+
+    id: int
+    revision: str
+    description: str
+    direction: Direction
+    outcome: Literal["done", "failed", "begun"]
+    started_at: datetime
+    finished_at: datetime
+    duration_ms: int
+    database_user: str | None
+    os_user: str | None
+    host: str | None
+    program: str | None
+    git_commit: str | None
+    checksum: str | None
+    source: str | None
+    error: str | None
+    statements: list[str] | None
+
+    @property
+    def who(self) -> str:
+        """Who ran it and from where, in words."""
+        names = f"{self.os_user or 'somebody'}@{self.host or 'somewhere'}"
+        return f"{names}, git commit {self.git_commit[:12]}" if self.git_commit else names
+
+
+@dataclass(frozen=True)
 class Planned:
     """One step that a run would take."""
 

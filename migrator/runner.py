@@ -79,15 +79,17 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
         context.configure(connection=connection, **{**options, **own})
         migration = context.get_context()
         assert migration.script is not None
+        steps.log.schema = migration.version_table_schema
         plan.load(migration.script)
         before = after = _heads(migration, connection)
         if plan.make(asked, function, before, migration):
             with dialect.lock(connection, migration.version_table), dialect.writing(connection):
                 # Planned again, because another run may have moved the heads while this one waited.
                 before = after = _heads(migration, connection)
+                steps.heads = set(before)
                 for step in plan.make(asked, function, before, migration):
                     steps.take(step)
-        if steps.heads is not None:
+        if steps.applied:
             after = _verified(migration, connection, dialect, steps)
     finally:
         opts["fn"] = function  # an env.py may call run() once for each of several schemas
@@ -106,7 +108,7 @@ def _verified(migration: MigrationContext, connection: Connection, dialect: Dial
         heads = MigrationContext.configure(connection=other, opts=names).get_current_heads()
         other.rollback()
     if set(heads) != steps.heads:
-        at, wanted = (", ".join(sorted(ids)) or "base" for ids in (heads, steps.heads or ()))
+        at, wanted = (", ".join(sorted(ids)) or "base" for ids in (heads, steps.heads))
         raise DatabaseError(
             "target-not-reached", at=at, wanted=wanted, applied=", ".join(step.revision for step in steps.applied)
         )

@@ -6,24 +6,27 @@ it finds when a step begins, and commits it with the version row: so the version
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-import sqlalchemy as sa
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from migrator.audit import Log
 from migrator.dialects.base import Dialect, log
 from migrator.errors import LockError, MigratorError, StepFailed
+from migrator.journal import Journal, is_repeatable
 from migrator.plan import Step
 from migrator.results import Applied
 from migrator.settings import Settings
 from migrator.url import scrub
 
 _OWN_SETTINGS = ("lock_timeout", "statement_timeout", "retry_for")
-_READING = ("SELECT", "PRAGMA", "SHOW", "SET", "BEGIN")
 
 
 class Steps:
@@ -33,10 +36,10 @@ class Steps:
         self.connection = connection
         self.settings = settings
         self.dialect = dialect
+        self.log = Log(None, settings.root, settings.audit)
         self.applied: list[Applied] = []
-        self.heads: set[str] | None = None
+        self.heads: set[str] = set()
         self._dealt: tuple[Any, ...] = ()
-        self._journal = Journal(connection)
 
     def deal(self, heads: Any, migration: MigrationContext) -> tuple[Any, ...]:
         """Alembic's `fn`: what to do next."""
@@ -44,36 +47,93 @@ class Steps:
 
     def on_version_apply(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's hook, called in the step's transaction when the version row is written: the last look before the commit."""
+        self._journal.done = True
         self.dialect.verify(self.connection)
-        self.heads = heads
+        self._note("done")
+        self._heads_after = heads
 
     def take(self, step: Step) -> None:
         """Run one step in one transaction; a try that met another session's lock is rolled back and repeated for a while.
 
         Raises StepFailed, LockError, or what the dialect forbids; nothing of the step is left then, except what stood before or in
-        an `autocommit_block()`, which the error lists.
+        an `autocommit_block()`, which the error lists and the log keeps.
         """
         own = {name: value for name in _OWN_SETTINGS if (value := getattr(step.module, name, None)) is not None}
         self.dialect.settings = replace(self.settings, **own)
-        self._dealt = step.alembic
-        started = time.monotonic()
+        self._at_work, self._dealt, self._started = step, step.alembic, datetime.now(UTC)
+        known = self._known(step)
+        clock = time.monotonic()
         for self.dialect.attempt in range(1, 100_000):
             try:
-                with Journal(self.connection) as self._journal, self.connection.begin():
-                    context.run_migrations()
+                with Journal(self.connection, self.dialect, known, note=partial(self._note, "begun")) as self._journal:
+                    self._try(step)
                 break
-            except MigratorError:
-                raise
             except DBAPIError as error:
-                if self._journal.committed or not self.dialect.is_blocked(error):
+                known = self._journal.left
+                if not self.dialect.is_blocked(error) or (known and not (self.log.enabled and is_repeatable(known))):
                     raise self._failure(step, error) from error
-                self._pause(step, error, time.monotonic() - started)
+                self._pause(step, error, time.monotonic() - clock)
+            except MigratorError as error:
+                self._record_failure(str(error))
+                raise
             except Exception as error:
                 raise self._failure(step, error) from error
-        seconds = time.monotonic() - started
-        done = step.planned
+        seconds, done = time.monotonic() - clock, step.planned
+        self.heads = self._heads_after
         self.applied.append(Applied(done.revision, done.direction, done.description, seconds, self.dialect.attempt))
         log.info("%s %s in %.2f s: %s", done.direction, done.revision, seconds, done.description)
+
+    def _try(self, step: Step) -> None:
+        self.connection.begin()  # not as a context manager, which would forbid what follows an autocommit_block()
+        try:
+            context.run_migrations()
+            if not step.alembic:  # a stamp that only empties the version table
+                self.on_version_apply(heads=set())
+                self.connection.commit()
+        finally:
+            if self.connection.in_transaction():
+                self.connection.rollback()
+
+    def _known(self, step: Step) -> list[str]:
+        """What an interrupted run of this step has committed, to be left out now; StepFailed where that would not be safe."""
+        entry = self.log.begun(self.connection, step)
+        self.connection.rollback()
+        if entry is None or entry.statements is None or getattr(step.module, "rerunnable", False):
+            return []
+        facts = {"when": entry.finished_at.isoformat(sep=" ", timespec="seconds"), "who": entry.who}
+        if entry.source != step.text or not is_repeatable(entry.statements):
+            raise StepFailed("step-interrupted", **self._facts(step), **facts, committed=_listed(entry.statements))
+        log.warning(
+            "%s was interrupted at %s (%s) and goes on from there: %s",
+            step.revision,
+            *facts.values(),
+            "; ".join(entry.statements),
+        )
+        return entry.statements
+
+    def _note(self, outcome: str, statements: Sequence[str] | None = None) -> None:
+        user = self.dialect.user(self.connection)
+        self.log.write(self.connection, self._at_work, outcome, self._started, user=user, statements=statements)
+
+    def _record_failure(self, error: str) -> None:
+        """On another connection, and only as well as it goes: the log's own trouble must not hide what happened."""
+        try:
+            with self.dialect.fresh(self.connection) as other:
+                user = self.dialect.user(other)
+                self.log.write(
+                    other,
+                    self._at_work,
+                    "failed",
+                    self._started,
+                    user=user,
+                    error=error,
+                    statements=self._journal.left or None,
+                )
+                other.commit()
+        except SQLAlchemyError as trouble:
+            log.warning(
+                "The failure could not be written to the log: %s", scrub(str(trouble), self.connection.engine.url)
+            )
 
     def _pause(self, step: Step, error: DBAPIError, waited: float) -> None:
         names = "; ".join(self.dialect.blockers(self.connection, error)) or "a session that is gone by now"
@@ -87,10 +147,10 @@ class Steps:
     def _failure(self, step: Step, error: Exception) -> StepFailed:
         text = str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
         text = scrub(" ".join(text.split()), self.connection.engine.url)
-        committed = "; ".join(self._journal.committed)
-        return StepFailed(
-            "step-failed-partly" if committed else "step-failed", **self._facts(step), error=text, committed=committed
-        )
+        self._record_failure(text)
+        committed = self._journal.left
+        code = "step-failed-partly" if committed else "step-failed"
+        return StepFailed(code, **self._facts(step), error=text, committed=_listed(committed))
 
     def _facts(self, step: Step) -> dict[str, Any]:
         planned = step.planned
@@ -98,35 +158,10 @@ class Steps:
             "revision": planned.revision,
             "direction": planned.direction,
             "path": planned.path.name,
-            "at": ", ".join(sorted(self.heads)) if self.heads is not None else "where it was",
+            "at": ", ".join(sorted(self.heads)) or "base",
             "applied": ", ".join(step.revision for step in self.applied) or "none",
         }
 
 
-class Journal:
-    """The statements of a try that are committed before the step is: those before and in an `autocommit_block()`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.committed: list[str] = []
-        self._connection = connection
-        self._open: list[str] = []
-        self._listeners = (("after_cursor_execute", self._executed), ("commit", self._commit))
-
-    def __enter__(self) -> "Journal":
-        for name, listener in self._listeners:
-            sa.event.listen(self._connection, name, listener)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for name, listener in self._listeners:
-            sa.event.remove(self._connection, name, listener)
-
-    def _executed(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().upper().startswith(_READING):
-            return
-        autocommit = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-        (self.committed if autocommit else self._open).append(" ".join(statement.split())[:120])
-
-    def _commit(self, connection: Connection) -> None:
-        self.committed += self._open
-        self._open = []
+def _listed(statements: Sequence[str]) -> str:
+    return "".join(f"\n  - {text[:200]}" for text in statements)

@@ -4,6 +4,7 @@ Besides `alembic` and `sqlalchemy`, this module is all that a revision may impor
 changes once a revision has used it. It imports nothing else of the engine.
 """
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -80,6 +81,13 @@ class JSONDocument(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         return None if value is JSON.NULL else value
+
+    def process_literal_param(self, value: Any, dialect: Dialect) -> str:
+        # For offline SQL, which SQLAlchemy's own JSON cannot write.
+        if value is None or value is JSON.NULL:
+            return "NULL"
+        quote: Callable[[str], str] = String().literal_processor(dialect)  # type: ignore[no-untyped-call]
+        return quote(json.dumps(value))
 
 
 class UTCDateTime(TypeDecorator[datetime]):

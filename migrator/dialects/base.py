@@ -66,6 +66,17 @@ class Dialect:
     def verify(self, connection: Connection) -> None:
         """Raise what forbids to commit the step; called in its transaction, after the change."""
 
+    def finished(self, connection: Connection, statement: str, *, begun: bool) -> bool:
+        """Return whether a statement of an interrupted step has had its effect; `begun` if its end was not seen.
+
+        Clears away what it left half done, so that it can be executed again.
+        """
+        return not begun
+
+    def user(self, connection: Connection) -> str | None:
+        """Return the database's user, None where there are no users."""
+        return None
+
     def in_autocommit(self, connection: Connection) -> bool:
         """Return whether the connection commits each statement by itself."""
         return False

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects import indexes
 from migrator.dialects.base import Dialect
-from migrator.errors import LockError
+from migrator.errors import LockError, StepFailed
+from migrator.settings import Settings
 
 _SPACE = 0x616C656D  # the first half of the advisory lock's key; the second is made from the version table's name
 _OWN_LOCK = """
@@ -47,6 +49,10 @@ _ADVICE = {
 
 class PostgreSQL(Dialect):
     """The lock lives on the connection that migrates: no run starts while the server still works for another, even a dead one."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._indexes: set[str] = set()
 
     @contextmanager
     def lock(self, connection: Connection, version_table: str) -> Iterator[None]:
@@ -105,6 +111,36 @@ class PostgreSQL(Dialect):
         ).scalar_one()
         if not held:
             raise LockError("lock-lost")
+
+    @contextmanager
+    def writing(self, connection: Connection) -> Iterator[None]:
+        sa.event.listen(connection, "after_cursor_execute", self._note_index)
+        try:
+            with super().writing(connection):
+                yield
+        finally:
+            sa.event.remove(connection, "after_cursor_execute", self._note_index)
+
+    def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if name := indexes.created(statement):
+            self._indexes.add(name)
+
+    def verify(self, connection: Connection) -> None:
+        """An index that the step made, or took for made (IF NOT EXISTS), must be one that works."""
+        if self._indexes and (broken := indexes.invalid(connection, self._indexes)):
+            raise StepFailed("index-invalid", names=", ".join(broken), first=broken[0])
+        self._indexes.clear()
+
+    def finished(self, connection: Connection, statement: str, *, begun: bool) -> bool:
+        name = indexes.created(statement)
+        if name is None:
+            return not begun
+        for broken in indexes.invalid(connection, {name}):
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}")
+        return indexes.exists(connection, name)
+
+    def user(self, connection: Connection) -> str | None:
+        return str(_ask(connection, "SELECT current_user").scalar_one())
 
     def in_autocommit(self, connection: Connection) -> bool:
         return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]

@@ -1,0 +1,145 @@
+"""`migration_log`: what really ran, when, by whom, and the text that ran.
+
+A step's row is written in the step's own transaction: the log cannot say that something happened which did not. A failure is written on
+another connection after the rollback. What an `autocommit_block()` commits before its step is done is written as it happens, with outcome
+`begun`; the step's own row takes the place of that one, so that a later run only finds it when this one was killed in between.
+"""
+
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+import migrator
+from migrator import history
+from migrator.autogenerate import LOG_TABLE
+from migrator.plan import Step
+from migrator.results import Entry
+from migrator.types import JSONDocument, UTCDateTime
+
+
+@dataclass
+class Log:
+    """The log of one database. `schema` is that of the version table; where `enabled` is false nothing is written or read."""
+
+    schema: str | None
+    root: Path
+    enabled: bool = True
+
+    @cached_property
+    def table(self) -> sa.Table:
+        text = sa.Text()
+        return sa.Table(
+            LOG_TABLE,
+            sa.MetaData(),
+            sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), nullable=False),
+            sa.Column("revision", text, nullable=False),
+            sa.Column("description", text, nullable=False),
+            sa.Column("direction", sa.String(20), nullable=False),
+            sa.Column("outcome", sa.String(20), nullable=False),
+            sa.Column("started_at", UTCDateTime(), nullable=False),
+            sa.Column("finished_at", UTCDateTime(), nullable=False),
+            sa.Column("duration_ms", sa.Integer(), nullable=False),
+            *(sa.Column(name, text) for name in ("database_user", "os_user", "host", "program", "git_commit")),
+            sa.Column("checksum", sa.String(64)),
+            sa.Column("source", text),
+            sa.Column("error", text),
+            sa.Column("statements", JSONDocument()),
+            sa.PrimaryKeyConstraint("id", name=f"pk_{LOG_TABLE}"),
+            schema=self.schema,
+        )
+
+    def read(self, connection: Connection, *, limit: int | None = None) -> tuple[Entry, ...]:
+        """Return the entries, newest first; none where there is no table. Reads only."""
+        if not self.enabled or not sa.inspect(connection).has_table(LOG_TABLE, self.schema):
+            return ()
+        found = connection.execute(sa.select(self.table).order_by(self.table.c.id.desc()).limit(limit))
+        return tuple(Entry(**row) for row in found.mappings())
+
+    def begun(self, connection: Connection, step: Step) -> Entry | None:
+        """Return what an earlier run of this step, killed in an `autocommit_block()`, has left in the log. Reads only."""
+        entries = (entry for entry in self.read(connection) if entry.outcome == "begun")
+        return next((e for e in entries if (e.revision, e.direction) == (step.revision, step.planned.direction)), None)
+
+    def write(
+        self,
+        connection: Connection,
+        step: Step,
+        outcome: str,
+        started: datetime,
+        *,
+        user: str | None,
+        error: str | None = None,
+        statements: Sequence[str] | None = None,
+    ) -> None:
+        """Add one entry in the connection's own transaction, making the table where it is missing.
+
+        It takes the place of a `begun` one of the same revision, and a stamp of them all; a failure leaves that one alone.
+        """
+        if not self.enabled:
+            return
+        self.table.create(connection, checkfirst=True)
+        planned, columns, finished = step.planned, self.table.c, datetime.now(UTC)
+        if outcome != "failed":
+            which = sa.true() if planned.direction == "stamp" else columns.revision == step.revision
+            connection.execute(self.table.delete().where(columns.outcome == "begun", which))
+        entry = {
+            "revision": planned.revision,
+            "description": planned.description,
+            "direction": planned.direction,
+            "outcome": outcome,
+            "started_at": started,
+            "finished_at": finished,
+            "duration_ms": round((finished - started).total_seconds() * 1000),
+            "database_user": user,
+            "checksum": None if step.text is None else history.checksum(step.text),
+            "source": step.text,
+            "error": error,
+            "statements": None if statements is None else list(statements),
+            **self._origin,
+        }
+        connection.execute(self.table.insert().values(entry))
+
+    @cached_property
+    def _origin(self) -> dict[str, Any]:
+        return {
+            "os_user": _user(),
+            "host": socket.gethostname(),
+            "program": f"migrator {migrator.__version__}, alembic {version('alembic')}",
+            "git_commit": _commit(self.root),
+        }
+
+
+def latest_runs(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Return for each revision the entry of its last upgrade that was done; `entries` are newest first."""
+    ran: dict[str, Entry] = {}
+    for entry in entries:
+        if (entry.direction, entry.outcome) == ("upgrade", "done"):
+            ran.setdefault(entry.revision, entry)
+    return ran
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return str(os.getuid())
+
+
+def _commit(root: Path) -> str | None:
+    ask = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):  # no git here
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

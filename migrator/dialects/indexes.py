@@ -1,0 +1,35 @@
+"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: there by name, used by no query, and guarding nothing."""
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?'
+_CREATED = re.compile(
+    rf"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})\s+ON\s+({_NAME})", re.I
+)
+_INVALID = """
+    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid ORDER BY 1
+"""
+
+
+def created(statement: str) -> str | None:
+    """Return the name of the index that a statement creates, None where it does something else."""
+    found = _CREATED.match(statement)
+    return None if found is None else found[1].rpartition(".")[2].strip('"').replace('""', '"')
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Return whether there is an index of that name in the search path's tables, valid or not. Reads only."""
+    asked = sa.text(
+        "SELECT count(*) FROM pg_class WHERE relname = :name AND relkind IN ('i', 'I') AND pg_table_is_visible(oid)"
+    )
+    return bool(connection.execute(asked, {"name": name}).scalar_one())
+
+
+def invalid(connection: Connection, names: set[str]) -> list[str]:
+    """Return those of the indexes that are INVALID, quoted and with their schema. Reads only."""
+    found = connection.execute(sa.text(_INVALID)).scalars()
+    return [full for full in found if full.rpartition(".")[2].strip('"').replace('""', '"') in names]
