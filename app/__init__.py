@@ -1,0 +1,1 @@
+"""The application: its models, and how it opens its database."""
