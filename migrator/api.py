@@ -3,6 +3,8 @@
 import io
 import threading
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 
-from migrator import history, plan
+from migrator import evidence, history, plan
 from migrator.audit import Log, latest_runs
 from migrator.errors import HistoryError, MigratorError, NotAtHead
 from migrator.results import Direction, Entry, Planned, Report, Revision, Status
@@ -53,9 +55,13 @@ class Migrator:
         """Bring the database up to `revision`. Writes; takes the lock if anything is pending; one transaction a step."""
         return self._write(command.upgrade, revision)
 
-    def downgrade(self, revision: str = "-1") -> Report:
-        """Take the database down to `revision`. Writes; takes the lock; one transaction a step."""
-        return self._write(command.downgrade, revision)
+    def downgrade(self, revision: str = "-1", *, run_stored: bool = False) -> Report:
+        """Take the database down to `revision`. Writes; takes the lock; one transaction a step.
+
+        A database ahead of the files raises HistoryError "database-ahead", whose `fields["texts"]` are the log's texts of the
+        revisions that have no file; `run_stored` runs them.
+        """
+        return self._with(run_stored=run_stored or self.settings.run_stored)._write(command.downgrade, revision)
 
     def stamp(self, revision: str, *, purge: bool = False) -> Report:
         """Write `revision` into the version table and run nothing. Writes; takes the lock; one transaction."""
@@ -85,7 +91,8 @@ class Migrator:
         def steps(heads: tuple[str, ...], migration: MigrationContext) -> tuple[Planned, ...]:
             assert migration.script is not None
             walk = migration.script._upgrade_revs if direction == "upgrade" else migration.script._downgrade_revs
-            made = plan.make(revision, lambda at, _: walk(revision, at), heads, migration)
+            with evidence.weighed(migration.script, heads, self._entries(migration)):
+                made = plan.make(revision, lambda at, _: walk(revision, at), heads, migration)
             return tuple(step.planned for step in made)
 
         return self._read(steps)
@@ -113,12 +120,19 @@ class Migrator:
             return mask(self._connection.engine.url)
         return mask(driver_url(self.settings.database_url, root=self.settings.root, source=self.settings.source))
 
+    def _with(self, **changes: Any) -> "Migrator":
+        other = copy(self)
+        other.settings = replace(self.settings, **changes)
+        return other
+
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None
-        plan.check_known(heads, migration.script)
+        entries = self._entries(migration)
+        with evidence.weighed(migration.script, heads, entries):
+            pass  # a database ahead of the files has no place among them
         scripts = self._scripts(self.alembic_config())
         applied = {script.revision for script in migration.script.iterate_revisions(heads, "base", inclusive=True)}
-        ran = latest_runs(self._entries(migration))
+        ran = latest_runs(entries)
         revisions = tuple(
             _revision(done, ran.get(done.revision))
             if done.revision in applied

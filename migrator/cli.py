@@ -18,6 +18,7 @@ from migrator import printing
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
+    from migrator.results import Report
 
 HANDED_ON = {
     "branches": "show where the history branches",
@@ -66,8 +67,28 @@ def _downgrade(engine: "Migrator", options: argparse.Namespace) -> int:
     if options.sql:
         sys.stdout.write(engine.sql("downgrade", options.revision))
     else:
-        printing.report(engine.downgrade(options.revision), quiet=options.quiet)
+        printing.report(_taken_back(engine, options), quiet=options.quiet)
     return 0
+
+
+def _taken_back(engine: "Migrator", options: argparse.Namespace) -> "Report":
+    try:
+        return engine.downgrade(options.revision)
+    except migrator.HistoryError as error:
+        texts = error.fields.get("texts") if error.code == "database-ahead" else None
+        if texts is None or not _agreed(texts, options):
+            raise
+        return engine.downgrade(options.revision, run_stored=True)
+
+
+def _agreed(texts: dict[str, str], options: argparse.Namespace) -> bool:
+    """Show what the log keeps of revisions without a file, and ask whether to run it."""
+    for revision, text in texts.items():
+        print(f"--- revision {revision}, as it was applied; its file is gone\n{text}", file=sys.stderr)
+    if options.yes or not sys.stdin.isatty():
+        return bool(options.yes)
+    print("Run the downgrade() of this? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _stamp(engine: "Migrator", options: argparse.Namespace) -> int:
@@ -120,6 +141,7 @@ _SQL = (
     ("--sql",),
     {"action": "store_true", "help": "print the SQL, open no database; the revision may be a range a:b"},
 )
+_YES = (("--yes",), {"action": "store_true", "help": "do not ask before running what only the log keeps"})
 _JSON = (("--json",), {"action": "store_true", "help": "one JSON document on standard output"})
 
 
@@ -129,7 +151,9 @@ def _revision(**options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 COMMANDS = {
     "upgrade": Command("bring the database up, to head or REV", _upgrade, (_revision(nargs="?", default="head"), _SQL)),
-    "downgrade": Command("take it down, by one or to REV", _downgrade, (_revision(nargs="?", default="-1"), _SQL)),
+    "downgrade": Command(
+        "take it down, by one or to REV", _downgrade, (_revision(nargs="?", default="-1"), _SQL, _YES)
+    ),
     "current": Command("say where the database is", _current, (_JSON,)),
     "status": Command(
         "list every revision, applied or pending",

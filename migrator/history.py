@@ -19,7 +19,7 @@ ID_LENGTH = 32  # alembic_version.version_num is VARCHAR(32); SQLite does not en
 _ASSIGNMENT = r"^{name}[ \t]*(?::[^=\n]+)?=[ \t]*(\([^)]*\)|[^\n#]+)"
 _REVISION = re.compile(_ASSIGNMENT.format(name="revision"), re.M)
 _PARENTS = re.compile(_ASSIGNMENT.format(name="down_revision"), re.M)
-_BRANCHING = re.compile(r"^(?:branch_labels|depends_on)[ \t]*(?::[^=\n]+)?=[ \t]*(?!None\b)", re.M)
+_BRANCHING = re.compile(r"^(?:branch_labels|depends_on)[ \t]*(?::[^=\n]+)?=(?![ \t]*None\b)", re.M)
 _DOC = re.compile(r'\A\s*(?:#.*\n\s*)*[rR]?("""|\'\'\')(?P<doc>.*?)\1', re.S)
 
 
@@ -110,6 +110,14 @@ def read(folders: Iterable[Path], *, recursive: bool = False) -> History:
 def checksum(text: str) -> str:
     """Return the sha256 of a revision's text, in hexadecimal; line ends do not count, since git may change them."""
     return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
+
+
+def parents_of(text: str) -> tuple[str, ...]:
+    """Return the ids that a revision's text says it comes after. Raises Unclear when they are not plain text."""
+    parents = _PARENTS.findall(text)
+    if len(parents) != 1:
+        raise Unclear
+    return _literal(Path(), parents[0])
 
 
 def _paths(folders: Iterable[Path], recursive: bool) -> Iterator[Path]:

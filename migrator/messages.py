@@ -129,9 +129,25 @@ CATALOGUE: dict[str, Message] = {
     ),
     "database-unknown-revision": Message(
         "The database is at {at}, and no revision file has that id.",
-        _UNTOUCHED,
+        _UNTOUCHED + " The log does not know it either.",
         "It was migrated by newer code, or belongs to another project. Check out the code that has {at}, or see what is here:\n"
         "  {cli} history",
+    ),
+    "database-ahead": Message(
+        "The database is ahead of the files: it is at {at} ({description}), applied at {when} by {who} from {file}; no file for {gone}.",
+        _UNTOUCHED,
+        "Check out the code that has it. Or take it back: the log keeps what was run, shows it and asks:\n  {cli} downgrade",
+    ),
+    "stored-text-changed": Message(
+        "The log's text of revision {revision} is not the one that was applied: its checksum is wrong.",
+        _UNTOUCHED + " The text was not run.",
+        "Check out the code that has {revision}, then take it back:\n  {cli} downgrade",
+    ),
+    "revision-inserted": Message(
+        "Revision {revision} ({path}) was put before {before}, which was applied at {when} without it.",
+        _UNTOUCHED + " Alembic would take {revision} for applied and never run it.",
+        "Put it after the newest revision: `down_revision = {head!r}` in {path}, and {before} after what it came after. Then:\n"
+        "  {cli} upgrade",
     ),
     # The database
     "database-missing": Message(

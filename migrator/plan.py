@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RangeNotAncestorError, ResolutionError, RevisionError
+from alembic.script.revision import RangeNotAncestorError, ResolutionError
 from alembic.util import CommandError
 
 from migrator import history
@@ -63,11 +63,10 @@ def load(script: ScriptDirectory) -> History | None:
 def make(asked: Any, function: StepFunction, heads: tuple[str, ...], context: MigrationContext) -> tuple[Step, ...]:
     """Return the steps that lead from `heads` to the revision that was asked for; writes nothing.
 
-    Raises HistoryError when the database is at a revision without a file, or the one asked for is unknown, ambiguous or out of reach.
+    Raises HistoryError when the revision asked for is unknown, ambiguous or out of reach, or one on the way is incomplete.
     """
     script = context.script
     assert script is not None
-    check_known(heads, script)
     try:
         steps = tuple(function(heads, context))
     except MigratorError:
@@ -98,16 +97,6 @@ def _stamp(asked: Any, steps: tuple[Any, ...]) -> Step:
     wanted = asked if isinstance(asked, str) else ", ".join(asked)
     targets = [revision for step in steps for revision in step.to_revisions] or [wanted]
     return Step(Planned(", ".join(targets), "stamp", f"stamped {wanted}", Path()), None, steps)
-
-
-def check_known(heads: tuple[str, ...], script: ScriptDirectory) -> None:
-    for head in heads:
-        try:
-            found = script.revision_map.get_revision(head)
-        except RevisionError:
-            found = None
-        if found is None or found.revision != head:  # Alembic takes the beginning of an id for the id
-            raise HistoryError("database-unknown-revision", at=head)
 
 
 def _cannot_plan(asked: Any, heads: tuple[str, ...], error: CommandError, script: ScriptDirectory) -> HistoryError:

@@ -54,6 +54,7 @@ class Entry:
     host: str | None
     program: str | None
     git_commit: str | None
+    file: str | None
     checksum: str | None
     source: str | None
     error: str | None

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 
-from migrator import dialects, plan
+from migrator import dialects, evidence, plan
 from migrator.autogenerate import leave_alone
 from migrator.dialects import Dialect
 from migrator.errors import DatabaseError
@@ -78,17 +78,22 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
     try:
         context.configure(connection=connection, **{**options, **own})
         migration = context.get_context()
-        assert migration.script is not None
+        script = migration.script
+        assert script is not None
         steps.log.schema = migration.version_table_schema
-        plan.load(migration.script)
+        plan.load(script)
         before = after = _heads(migration, connection)
-        if plan.make(asked, function, before, migration):
-            with dialect.lock(connection, migration.version_table), dialect.writing(connection):
-                # Planned again, because another run may have moved the heads while this one waited.
-                before = after = _heads(migration, connection)
-                steps.heads = set(before)
-                for step in plan.make(asked, function, before, migration):
-                    steps.take(step)
+        entries = steps.log.read(connection)
+        connection.rollback()
+        run_stored = settings.run_stored and function.__name__ == "downgrade"
+        with evidence.weighed(script, () if migration.purge else before, entries, run_stored=run_stored):
+            if plan.make(asked, function, before, migration):
+                with dialect.lock(connection, migration.version_table), dialect.writing(connection):
+                    # Planned again, because another run may have moved the heads while this one waited.
+                    before = after = _heads(migration, connection)
+                    steps.heads = set(before)
+                    for step in plan.make(asked, function, before, migration):
+                        steps.take(step)
         if steps.applied:
             after = _verified(migration, connection, dialect, steps)
     finally:

@@ -35,6 +35,9 @@ class Settings:
     audit: bool = True
     """Whether each step is recorded in the `migration_log` table."""
 
+    run_stored: bool = False
+    """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
+
     def __post_init__(self) -> None:
         if self.lock_timeout <= 0:
             _refuse("lock_timeout", self.lock_timeout, "0 would wait for ever and queue every writer behind the wait")
@@ -109,7 +112,7 @@ def _convert(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        if name == "audit":
+        if name in ("audit", "run_stored"):
             return _WORDS[value.lower()]
         return float(value) if name in ("lock_wait", "retry_for") else int(value)
     except (KeyError, ValueError):
