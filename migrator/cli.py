@@ -11,10 +11,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import migrator
 from migrator import printing
+from migrator.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
@@ -179,7 +180,7 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
     options = _parse(sys.argv[1:] if arguments is None else arguments, config)
     _log(options)
     try:
-        engine = migrator.Migrator(options.config, database_url=options.database_url, lock_wait=options.lock_wait)
+        engine = _engine(options)
         if options.command in HANDED_ON:
             return _hand_on(engine, options)
         return COMMANDS[options.command].run(engine, options)
@@ -197,6 +198,13 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _engine(options: argparse.Namespace) -> "Migrator":
+    settings = {"database_url": options.database_url, "lock_wait": options.lock_wait}
+    if options.verbose or options.command in HANDED_ON:
+        return migrator.Migrator(options.config, **settings)
+    return cast("Migrator", Shortcut(options.config, **settings))
 
 
 def _hand_on(engine: "Migrator", options: argparse.Namespace) -> int:

@@ -60,7 +60,7 @@ class Settings:
 
         Raises SettingsError for a missing or unreadable file, an unknown name, or a value that cannot be used.
         """
-        parser = _parse(ini)
+        parser = read_ini(ini)
         root = (ini.parent if ini else Path()).absolute()
         values: dict[str, Any] = dict(parser["migrator"]) if parser.has_section("migrator") else {}
         known = {field.name for field in fields(cls)} - {"root", "source", "database_url"}
@@ -75,7 +75,8 @@ class Settings:
         return cls(root=root, database_url=url, source=source, **converted)
 
 
-def _parse(ini: Path | None) -> ConfigParser:
+def read_ini(ini: Path | None) -> ConfigParser:
+    """Return alembic.ini as it stands, with % an ordinary character; SettingsError where it is missing or cannot be read."""
     parser = ConfigParser(interpolation=None)
     if ini is not None:
         try:
@@ -105,7 +106,11 @@ def _read_dotenv(path: Path) -> Mapping[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise migrator.SettingsError("config-unreadable", path=path, reason=error) from error
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _convert(name: str, value: Any) -> Any:
