@@ -1,0 +1,109 @@
+"""What every test may ask for: databases, empty or full, and a copy of the project."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.forks import Forks, forks as started_forks
+from tests.postgres import Server, server
+from tests.processes import Project, callers_settings
+from tests.templates import Files, Templates
+
+ROOT = Path(__file__).parent.parent
+SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
+DIALECTS = ("sqlite", "postgresql")
+
+PopulatedAt = Callable[[str], str]
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment that the run was started in from reaching a test."""
+    for name in callers_settings():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """The one PostgreSQL of this run, started by the first test that needs it."""
+    with server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """The one parent, with everything imported, of the processes that race and are killed."""
+    with started_forks(tmp_path_factory.mktemp("forks")) as started:
+        yield started
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database, dropped afterwards whoever is still connected."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(params=DIALECTS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, empty database of each dialect; PostgreSQL is not started for a run on SQLite alone."""
+    url = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    assert isinstance(url, str)
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The populated SQLite databases of this run, to be copied."""
+    return Templates(Files(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture(scope="session")
+def postgresql_templates(postgres_server: Server) -> Templates:
+    """The populated PostgreSQL databases of this run, to be copied."""
+    return Templates(postgres_server)
+
+
+@pytest.fixture(params=DIALECTS)
+def populated_at(request: pytest.FixtureRequest) -> Iterator[PopulatedAt]:
+    """`populated_at("004")`: the URL of a new database at that revision and full of rows, of each dialect."""
+    templates = request.getfixturevalue(f"{request.param}_templates")
+    assert isinstance(templates, Templates)
+    copies: list[str] = []
+
+    def copy(revision: str) -> str:
+        copies.append(templates.copy(revision))
+        return copies[-1]
+
+    yield copy
+    for url in copies:
+        templates.drop(url)
+
+
+@pytest.fixture
+def populated_url(populated_at: PopulatedAt) -> str:
+    """A database of each dialect at the newest revision, with 200 users, 1,000 datasets, 20,000 messages and the rest."""
+    return populated_at("head")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A copy of the scaffold to run programs in and to change; nothing else is in its folder or its home."""
+    path, home = tmp_path / "project", tmp_path / "home"
+    path.mkdir()
+    home.mkdir()
+    for name in SCAFFOLD:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, path / name)
+        else:
+            shutil.copy2(ROOT / name, path / name)
+    return Project(path, home)
