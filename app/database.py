@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,14 +17,17 @@ DEFAULT_URL = "sqlite:///app.db"
 
 
 def make_engine(url: str | None = None, **options: Any) -> Engine:
-    """Return an engine for `url`, else for `DATABASE_URL`, else for `app.db` in the project's root; connects to nothing.
+    """Return an engine for `url`, else for `DATABASE_URL` (also from .env), else for `app.db` in the project's root.
+
+    Connects to nothing.
 
     Guarantees that foreign keys are enforced on SQLite, where each connection starts with them off, and that a number
     no JSON document can hold (NaN, infinity) is refused on both databases, as only PostgreSQL would by itself. A
     relative SQLite path is taken from the project's root. `options` go to `sqlalchemy.create_engine`; a URL that cannot
     be used raises `migrator.SettingsError`, which never shows a password.
     """
-    text = url if url is not None else os.environ.get("DATABASE_URL", DEFAULT_URL)
+    configured = {**dotenv_values(ROOT / ".env", interpolate=False), **os.environ}
+    text = url if url is not None else configured.get("DATABASE_URL") or DEFAULT_URL
     options.setdefault("json_serializer", partial(json.dumps, allow_nan=False))
     engine = create_engine(driver_url(text, root=ROOT, source="the application's URL"), **options)
     if engine.dialect.name == "sqlite":

@@ -22,6 +22,9 @@ NOW = text("CURRENT_TIMESTAMP")
 TRUE = text("true")
 ZERO = text("0")
 
+# The sort order of a column that a later revision added: it stands last, in the models as in a migrated table.
+ADDED = 3
+
 
 class Base(DeclarativeBase):
     """The declarative base: an annotation alone decides a column's type, the convention every name."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import NOW, Base, Identified, Timestamped
+from app.models.base import ADDED, NOW, Base, Identified, Timestamped
 
 if TYPE_CHECKING:
     from app.models.analyses import Analysis
@@ -33,10 +33,10 @@ class Dataset(Identified, Timestamped, Base):
     row_count: Mapped[int | None] = mapped_column(BigInteger)
     column_count: Mapped[int | None]
     columns: Mapped[list[Any] | None]
-    context: Mapped[str | None] = mapped_column(Text)
-    purpose: Mapped[str | None] = mapped_column(Text)
-    source: Mapped[str | None] = mapped_column(String(500))
-    notes: Mapped[str | None] = mapped_column(Text)
+    context: Mapped[str | None] = mapped_column(Text, sort_order=ADDED)
+    purpose: Mapped[str | None] = mapped_column(Text, sort_order=ADDED)
+    source: Mapped[str | None] = mapped_column(String(500), sort_order=ADDED)
+    notes: Mapped[str | None] = mapped_column(Text, sort_order=ADDED)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True, sort_order=1)
 
     user: Mapped["User"] = relationship(back_populates="datasets")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, Identified, Timestamped, one_of
+from app.models.base import ADDED, Base, Identified, Timestamped, one_of
 
 if TYPE_CHECKING:
     from app.models.users import User
@@ -43,6 +43,6 @@ class Section(Identified, Timestamped, Base):
     position: Mapped[int]
     heading: Mapped[str] = mapped_column(String(255))
     body: Mapped[str] = mapped_column(Text, server_default=text("''"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=text("1"), sort_order=ADDED)
 
     document: Mapped["Document"] = relationship(back_populates="sections")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import TRUE, Base, Created, Identified, one_of
+from app.models.base import ADDED, TRUE, Base, Created, Identified, one_of
 
 if TYPE_CHECKING:
     from app.models.conversations import Conversation
@@ -29,7 +29,7 @@ class ChatMessage(Identified, Created, Base):
     sql_query: Mapped[str | None] = mapped_column(Text)
     sql_results: Mapped[list[Any] | None]
     calculations: Mapped[dict[str, Any] | None]
-    chart_data: Mapped[dict[str, Any] | None]
+    chart_data: Mapped[dict[str, Any] | None] = mapped_column(sort_order=ADDED)
     extra: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     is_active: Mapped[bool] = mapped_column(server_default=TRUE)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, Created, Identified, one_of
+from app.models.base import ADDED, Base, Created, Identified, one_of
 
 if TYPE_CHECKING:
     from app.models.users import User
@@ -28,6 +28,6 @@ class UserSession(Identified, Created, Base):
     user_agent: Mapped[str | None] = mapped_column(Text)
     last_seen_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    status: Mapped[str] = mapped_column(String(20), server_default="active", index=True)
+    status: Mapped[str] = mapped_column(String(20), server_default="active", index=True, sort_order=ADDED)
 
     user: Mapped["User"] = relationship(back_populates="sessions")
