@@ -4,11 +4,17 @@
     def docstring(message):
         return message.replace("\\", "\\\\").replace('"' * 3, "'" * 3).rstrip(".")
 
+    def operations(text):
+        lines = (text or "").splitlines()
+        return "\n".join(lines).strip() if any(not line.strip().startswith(("#", "pass")) for line in lines) else "pass"
+
     def literal(value):
         return repr(value).replace("'", '"')
 %>\
 <%
-    body = f"{upgrades}\n{downgrades}"
+    # A merge has no operations, and those of a file to be written by hand are only comments.
+    up, down = (operations(context.get(name)) for name in ("upgrades", "downgrades"))
+    body = f"{up}\n{down}"
     used = {name for name in ("op", "sa", "types") if re.search(rf"(?<![\w.]){name}\.", body)}
     # A file to be written by hand gets every import that it may need.
     wanted = used or {"op", "sa", "types"}
@@ -37,8 +43,8 @@ depends_on: str | Sequence[str] | None = ${literal(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${up}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${down}

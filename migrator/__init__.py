@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         MigratorError,
         NotAtHead,
         SettingsError,
+        StampRefused,
         StepFailed,
     )
     from migrator.runner import run
@@ -31,6 +32,7 @@ _HOMES = {
     "HistoryError": "errors",
     "DatabaseError": "errors",
     "LockError": "errors",
+    "StampRefused": "errors",
     "StepFailed": "errors",
     "NotAtHead": "errors",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "NotAtHead",
     "Settings",
     "SettingsError",
+    "StampRefused",
     "StepFailed",
     "run",
     "run_env",

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 import migrator
 from migrator import history
 from migrator.autogenerate import LOG_TABLE
+from migrator.foreign import Earlier
 from migrator.plan import Step
 from migrator.results import Entry
 from migrator.types import JSONDocument, UTCDateTime
@@ -60,17 +61,17 @@ class Log:
             schema=self.schema,
         )
 
-    def read(self, connection: Connection, *, limit: int | None = None) -> tuple[Entry, ...]:
-        """Return the entries, newest first; none where there is no table. Reads only."""
+    def read(
+        self, connection: Connection, *, limit: int | None = None, outcome: str | None = None
+    ) -> tuple[Entry, ...]:
+        """Return the entries, or those of one outcome, newest first; none where there is no table. Reads only."""
         if not self.enabled or not sa.inspect(connection).has_table(LOG_TABLE, self.schema):
             return ()
-        found = connection.execute(sa.select(self.table).order_by(self.table.c.id.desc()).limit(limit))
+        wanted = sa.select(self.table).order_by(self.table.c.id.desc()).limit(limit)
+        if outcome is not None:
+            wanted = wanted.where(self.table.c.outcome == outcome)
+        found = connection.execute(wanted)
         return tuple(Entry(**row) for row in found.mappings())
-
-    def begun(self, connection: Connection, step: Step) -> Entry | None:
-        """Return what an earlier run of this step, killed in an `autocommit_block()`, has left in the log. Reads only."""
-        entries = (entry for entry in self.read(connection) if entry.outcome == "begun")
-        return next((e for e in entries if (e.revision, e.direction) == (step.revision, step.planned.direction)), None)
 
     def write(
         self,
@@ -112,6 +113,27 @@ class Log:
         }
         connection.execute(self.table.insert().values(entry))
 
+    def write_earlier(self, connection: Connection, rows: Sequence[Earlier]) -> None:
+        """Copy what other runners applied, once, in the connection's own transaction; where they did not say when, it is now."""
+        if not self.enabled or not rows:
+            return
+        columns = self.table.c
+        there = set(connection.execute(sa.select(columns.revision).where(columns.direction == "earlier")).scalars())
+        now = datetime.now(UTC)
+        for row in rows:
+            if row.name not in there:
+                at = row.applied_at or now
+                entry = {
+                    "revision": row.name,
+                    "description": f"applied by {row.runner} ({row.table}) {row.description}".strip(),
+                    "direction": "earlier",
+                    "outcome": "done",
+                    "started_at": at,
+                    "finished_at": at,
+                    "duration_ms": 0,
+                }
+                connection.execute(self.table.insert().values(entry))
+
     @cached_property
     def _origin(self) -> dict[str, Any]:
         return {
@@ -120,6 +142,11 @@ class Log:
             "program": f"migrator {migrator.__version__}, alembic {version('alembic')}",
             "git_commit": _commit(self.root),
         }
+
+
+def begun(entries: Sequence[Entry]) -> Entry | None:
+    """Return the entry of a step that has committed a part of itself and not ended: it is at work now, or was interrupted."""
+    return next((entry for entry in entries if entry.outcome == "begun" and entry.statements), None)
 
 
 def latest_runs(entries: Sequence[Entry]) -> dict[str, Entry]:

@@ -9,11 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
-from migrator import dialects
+from migrator import dialects, plan
 from migrator.autogenerate import options_for
-from migrator.errors import DatabaseError
+from migrator.errors import DatabaseError, HistoryError
 from migrator.runner import SETTINGS, environment, run, settings_of, writes
 from migrator.settings import Settings
 from migrator.url import driver_url
@@ -32,11 +33,13 @@ def run_env(metadata: sa.MetaData, **options: Any) -> None:
         logging.config.fileConfig(config.config_file_name, disable_existing_loggers=False)
     settings = settings_of(config)
     options = {**options_for(metadata), **options}
-    if context.is_offline_mode() or _writes_a_file_only():
-        _offline(settings, options)
-        return
-    with _connected(config, settings) as connection:
-        run(connection, **options)
+    opts = environment().context_opts
+    with plan.explained(config, asked=opts.get("destination_rev"), start=opts.get("starting_rev")):
+        if context.is_offline_mode() or _writes_a_file_only():
+            _offline(_url(config, settings), options)
+            return
+        with _connected(config, settings) as connection:
+            run(connection, **options)
 
 
 def _writes_a_file_only() -> bool:
@@ -46,8 +49,23 @@ def _writes_a_file_only() -> bool:
     return "template_args" in opts and not (revision and revision.command_args["autogenerate"])
 
 
-def _offline(settings: Settings, options: dict[str, Any]) -> None:
-    url = driver_url(settings.database_url, root=settings.root, source=settings.source)
+def _url(config: Config, settings: Settings) -> sa.URL:
+    given = _given(config)
+    if given is not None:
+        return given.engine.url
+    return driver_url(settings.database_url, root=settings.root, source=settings.source)
+
+
+def _given(config: Config) -> Connection | Engine | None:
+    given = config.attributes.get("connection")
+    if given is not None and not isinstance(given, Connection | Engine):
+        raise DatabaseError("connection-unknown", type=f"{type(given).__module__}.{type(given).__qualname__}")
+    return given
+
+
+def _offline(url: sa.URL, options: dict[str, Any]) -> None:
+    if writes():
+        plan.load(environment().script)
     context.configure(
         url=url,
         as_sql=True,
@@ -63,23 +81,34 @@ def _offline(settings: Settings, options: dict[str, Any]) -> None:
 
 @contextmanager
 def _connected(config: Config, settings: Settings) -> Iterator[Connection]:
-    given = config.attributes.get("connection")
+    given = _given(config)
     if isinstance(given, Connection):
         yield given
         return
-    engine = given if isinstance(given, Engine) else None
-    if engine is None:
-        url = driver_url(settings.database_url, root=settings.root, source=settings.source)
-        engine = sa.create_engine(url, poolclass=sa.pool.NullPool if url.database else None)
+    url = _url(config, settings)
+    engine = given or sa.create_engine(url, poolclass=sa.pool.NullPool if url.database else None)
     dialect = dialects.named(engine.dialect.name, settings)
-    path = dialect.missing(engine.url)
-    if path is not None and not writes():
+    path = dialect.missing(url)
+    if path is not None and not (writes() and _changes_an_empty(engine.dialect.name)):
         raise DatabaseError("database-missing", path=Path(path), source=settings.source)
     try:
-        with dialect.explained(engine.url):
+        with dialect.explained(url):
             connection = engine.connect()
         with connection:
             yield connection
     finally:
         if engine is not given:
             engine.dispose()
+
+
+def _changes_an_empty(dialect: str) -> bool:
+    """Plan for a database that is not there yet, so that none is made for a command that then refuses or has nothing to do."""
+    opts = {**environment().context_opts, "script": environment().script, "transactional_ddl": True}
+    migration = MigrationContext.configure(dialect_name=dialect, opts=opts)
+    plan.load(environment().script)
+    try:
+        return bool(plan.make(opts["destination_rev"], opts["fn"], (), migration))
+    except HistoryError as error:
+        if error.code != "revision-out-of-reach":  # where there is nothing, nothing can be taken down
+            raise
+        return False

@@ -8,6 +8,7 @@ alembic.util.CommandError      plain `alembic` prints these without a traceback
     ├── DatabaseError          the database cannot be reached or used as it is
     ├── LockError              somebody else migrates, or holds what a step needs
     ├── StepFailed             a revision failed; what it did was rolled back
+    ├── StampRefused           the schema is not the one that was claimed: exit code 1
     └── NotAtHead              the answer is no: exit code 1 instead of 2
 ```
 """
@@ -51,6 +52,12 @@ class LockError(MigratorError):
 
 class StepFailed(MigratorError):
     """Raised when a revision fails; `fields["applied"]` are the revisions this run had already committed."""
+
+
+class StampRefused(MigratorError):
+    """Raised when a database does not have the schema of the revision it was to be stamped with; nothing was written."""
+
+    exit_code = 1
 
 
 class NotAtHead(MigratorError):

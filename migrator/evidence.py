@@ -9,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file, to_tuple
 
 from migrator import history
-from migrator.audit import latest_runs
+from migrator.audit import begun, latest_runs
 from migrator.dialects.base import log
 from migrator.errors import HistoryError
 from migrator.results import Entry
@@ -38,24 +38,32 @@ def weighed(
         yield
 
 
+def mention_begun(entries: Sequence[Entry]) -> None:
+    """Warn of a step that has committed a part of itself and not ended, where nobody waits for the lock to see which it is."""
+    if (entry := begun(entries)) is not None:
+        said = "%s has begun its %s (%s, %s) and not ended: it is at work, or was interrupted and `%s` goes on with it"
+        log.warning(said, entry.revision, entry.direction, entry.when, entry.who, entry.direction)
+
+
 def _check_applied(script: ScriptDirectory, heads: Sequence[str], ran: dict[str, Entry]) -> None:
     for revision in script.iterate_revisions(tuple(heads), "base", inclusive=True):
         entry = ran.get(revision.revision)
         if entry is None or entry.source is None or entry.checksum == history.checksum(_text(revision)):
             continue
-        when = entry.finished_at.isoformat(sep=" ", timespec="seconds")
-        for parent in (
-            set(to_tuple(revision.down_revision, default=())) - set(history.parents_of(entry.source)) - ran.keys()
-        ):
+        before = _parents(entry.source)
+        slipped_in = set() if before is None else set(to_tuple(revision.down_revision, default=())) - set(before)
+        for parent in slipped_in - ran.keys():
             raise HistoryError(
                 "revision-inserted",
                 revision=parent,
                 path=Path(script.get_revision(parent).path).name,
                 before=revision.revision,
-                when=when,
+                when=entry.when,
                 head=", ".join(script.get_heads()),
             )
-        log.warning("%s has been edited since it was applied at %s by %s", Path(revision.path).name, when, entry.who)
+        log.warning(
+            "%s has been edited since it was applied at %s by %s", Path(revision.path).name, entry.when, entry.who
+        )
 
 
 def _ahead(gone: Sequence[Entry]) -> HistoryError:
@@ -63,7 +71,7 @@ def _ahead(gone: Sequence[Entry]) -> HistoryError:
     return HistoryError(
         "database-ahead",
         at=first.revision,
-        when=first.finished_at.isoformat(sep=" ", timespec="seconds"),
+        when=first.when,
         who=first.who,
         file=first.file,
         description=first.description,
@@ -84,8 +92,16 @@ def _gone(script: ScriptDirectory, heads: Iterable[str], ran: dict[str, Entry]) 
         if history.checksum(entry.source) != entry.checksum:
             raise HistoryError("stored-text-changed", revision=revision)
         yield entry
-        pending += [parent for parent in history.parents_of(entry.source) if parent not in known]
+        pending += [parent for parent in _parents(entry.source) or () if parent not in known]
 
 
 def _text(revision: Script) -> str:
-    return Path(revision.path).read_text(encoding="utf-8")
+    return history.source(Path(revision.path))
+
+
+def _parents(text: str) -> tuple[str, ...] | None:
+    """What a text says it comes after; None where it computes that, so that nothing can be concluded from it."""
+    try:
+        return history.parents_of(text)
+    except history.Unclear:
+        return None

@@ -1,7 +1,8 @@
 """What a try has committed before its step is done, which only an `autocommit_block()` makes possible.
 
 It is written to the log as it happens: together with what the block's beginning commits, and around each statement inside the block. A run
-that was killed there is taken up by the next one: it leaves out, in their order, the statements that are known to be committed.
+that was killed there is taken up by the next one: it leaves out, in their order, the statements that are known to be committed. One whose
+end was not seen is executed again: either that has its effect, or the database says that it had one.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.base import Dialect
 from migrator.errors import StepFailed
@@ -16,6 +18,11 @@ from migrator.errors import StepFailed
 Note = Callable[[list[str]], None]
 BEGUN = "begun: "
 _READING = ("SELECT", "PRAGMA", "SHOW", "SET ", "BEGIN", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+_DONE_ALREADY = {  # what PostgreSQL and SQLite say to a statement that had its effect before
+    "CREATE": ("already exists",),
+    "ALTER": ("already exists", "duplicate column"),
+    "DROP": ("does not exist", "no such"),
+}
 _DDL = ("CREATE", "ALTER", "DROP", "COMMENT", "REINDEX", "VACUUM", "ANALYZE", "GRANT", "REVOKE")
 
 
@@ -29,14 +36,19 @@ class Journal:
 
     def __init__(self, connection: Connection, dialect: Dialect, known: Sequence[str], *, note: Note) -> None:
         self.committed: list[str] = []
-        self.done = False
-        """Set when the version row is written: the next commit is the step's own."""
+        self.listening = False
+        """True while the revision itself is at work: from its first statement until the version row is written."""
+        self.refuted = False
+        """Whether the log says of a statement that it was begun, and the database has answered since that it was not done."""
+        self.had_ended = False
+        """Whether this try failed because a statement, whose end had not been seen, had ended."""
         self._connection = connection
         self._dialect = dialect
         self._known = list(known)
         self._note = note
         self._open: list[str] = []
         self._begun: list[str] = []
+        self._again: str | None = None
         self._own = False
         self._listeners: tuple[tuple[str, Callable[..., Any], dict[str, bool]], ...] = (
             ("before_cursor_execute", self._before, {"retval": True}),
@@ -49,9 +61,21 @@ class Journal:
             sa.event.listen(self._connection, name, listener, **options)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         for name, listener, _options in self._listeners:
             sa.event.remove(self._connection, name, listener)
+        if self._begun and isinstance(error, DBAPIError) and not error.connection_invalidated:
+            self._answered(error)
+
+    def _answered(self, error: DBAPIError) -> None:
+        """The statement at work has failed by the database's own word, so nothing of it is there but what the dialect finds."""
+        text = self._begun[0].removeprefix(BEGUN)
+        if text == self._again and _says_it_was_done(text, error):
+            self.committed.append(text)
+            self._begun, self.had_ended = [], True
+        elif not self._dialect.left_part(self._connection, text):
+            self._begun, self.refuted = [], True
+        self._connection.rollback()
 
     @property
     def left(self) -> list[str]:
@@ -61,7 +85,7 @@ class Journal:
     def _before(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        if self._own or self.done or _reads(statement):
+        if self._own or not self.listening or _reads(statement):
             return statement, parameters
         text = _normal(statement)
         if self._known:
@@ -73,13 +97,14 @@ class Journal:
             if finished:
                 self.committed.append(text)
                 return "SELECT 1", ()
+            self._again = text
         if _autocommits(connection):
             self._begun = [BEGUN + text]
             self._write(self.left)
         return statement, parameters
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if self._own or self.done or _reads(statement):
+        if self._own or not self.listening or _reads(statement):
             return
         if _autocommits(connection):
             self._begun = []
@@ -89,7 +114,7 @@ class Journal:
             self._open.append(_normal(statement))
 
     def _commit(self, connection: Connection) -> None:
-        if self._open and not self.done:
+        if self._open and self.listening:
             self.committed += self._open
             self._write(self.left)
         self._open = []
@@ -114,6 +139,11 @@ class _Flag:
 
 def _autocommits(connection: Connection) -> bool:
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def _says_it_was_done(text: str, error: DBAPIError) -> bool:
+    words = _DONE_ALREADY.get(text.partition(" ")[0].upper(), ())
+    return any(word in str(error.orig) for word in words)
 
 
 def _reads(statement: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from migrator.adoption import Adoption
     from migrator.results import Entry, Report, Revision, Status
 
 _GREEN, _YELLOW, _PLAIN = "\033[32m", "\033[33m", "\033[0m"
@@ -81,6 +82,51 @@ def status_document(found: "Status") -> dict[str, Any]:
             }
             for r in found.revisions
         ],
+    }
+
+
+def adoption(found: "Adoption", *, quiet: bool) -> None:
+    """Print where a database is by its schema, why that is sure, and what was done."""
+    if quiet:
+        return
+    best, alike = found.verdict.best, found.verdict.alike
+    if found.bridge is not None:
+        print(
+            f"Written, not run: {found.bridge}\nIt leads to {best.revision}. Read it, then: adopt --bridge {found.bridge}"
+        )
+        return
+    sure = "exactly" if best.exact else f"but for {len(best.differences)} harmless differences"
+    print(f"The schema is that of {best.revision}, {sure}; every revision was replayed and compared.")
+    if alike:
+        print(f"{', '.join(alike)} give the same schema: the earliest is taken, so that no change of rows is left out.")
+    for row in found.earlier:
+        print(f"Applied before by {row.runner}: {row.name}")
+    if found.verdict.extra:
+        print(f"Left alone, no revision makes them: {', '.join(found.verdict.extra)}")
+    if found.report is not None:
+        report(found.report, quiet=False)
+    else:
+        print("Nothing was written." if not found.is_there else "The version table says so already.")
+
+
+def adoption_document(found: "Adoption") -> dict[str, Any]:
+    """Return `adopt --json`."""
+    verdict = found.verdict
+    return {
+        "said": list(found.at),
+        "revision": verdict.best.revision,
+        "exact": verdict.best.exact,
+        "alike": list(verdict.alike),
+        "extra": list(verdict.extra),
+        "matches": [
+            {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
+            for match in verdict.matches
+        ],
+        "earlier": [
+            {**asdict(row), "applied_at": row.applied_at and row.applied_at.isoformat()} for row in found.earlier
+        ],
+        "stamped": found.report is not None,
+        "bridge": None if found.bridge is None else str(found.bridge),
     }
 
 

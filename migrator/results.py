@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-Direction = Literal["upgrade", "downgrade", "stamp"]
+Direction = Literal["upgrade", "downgrade", "stamp", "earlier"]
+"""`earlier` only in the log: what another runner applied before the database was adopted."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Entry:
     source: str | None
     error: str | None
     statements: list[str] | None
+
+    @property
+    def when(self) -> str:
+        """When it ended, in words."""
+        return self.finished_at.isoformat(sep=" ", timespec="seconds")
 
     @property
     def who(self) -> str:

@@ -10,10 +10,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 
-from migrator import dialects, evidence, plan
+from migrator import adoption, dialects, evidence, plan
 from migrator.autogenerate import leave_alone
 from migrator.dialects import Dialect
+from migrator.dialects.base import log
 from migrator.errors import DatabaseError
+from migrator.replay import Replay
 from migrator.results import Report
 from migrator.settings import Settings
 from migrator.steps import Steps
@@ -51,8 +53,10 @@ def run(connection: Connection, **options: Any) -> None:
     """
     if connection.in_transaction():
         raise DatabaseError("connection-in-transaction")
+    log.disabled = False  # the fileConfig() of Alembic's templates silences every logger that it does not know
     config = environment().config
-    settings, options = settings_of(config), leave_alone(options)
+    settings = settings_of(config)
+    options = leave_alone(options, environment().script, settings.own)
     dialect = dialects.of(connection, settings)
     with dialect.explained(connection.engine.url):
         if writes():
@@ -60,7 +64,7 @@ def run(connection: Connection, **options: Any) -> None:
         else:
             context.configure(connection=connection, **options, dont_mutate=True)
             context.run_migrations()
-            connection.rollback()
+            connection.commit()  # for `ensure_version`, which Alembic does not count among the commands that write
 
 
 def _write(connection: Connection, settings: Settings, dialect: Dialect, options: dict[str, Any]) -> Report:
@@ -75,6 +79,7 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
         "transaction_per_migration": True,
         "on_version_apply": (*to_tuple(options.get("on_version_apply"), default=()), steps.on_version_apply),
     }
+    dialect.await_readable(connection)
     try:
         context.configure(connection=connection, **{**options, **own})
         migration = context.get_context()
@@ -82,20 +87,31 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
         assert script is not None
         steps.log.schema = migration.version_table_schema
         plan.load(script)
+        replay = Replay(script, connection, dialect, migration.version_table)
+        # `--no-verify`, or `alembic -x no_verify stamp`, says not to look
+        if function.__name__ == "do_stamp" and settings.verify_stamp and "no_verify" not in context.get_x_argument():
+            steps.claim = adoption.Claim(connection, replay, settings)
         before = after = _heads(migration, connection)
         entries = steps.log.read(connection)
         connection.rollback()
         run_stored = settings.run_stored and function.__name__ == "downgrade"
         with evidence.weighed(script, () if migration.purge else before, entries, run_stored=run_stored):
-            if plan.make(asked, function, before, migration):
-                with dialect.lock(connection, migration.version_table), dialect.writing(connection):
-                    # Planned again, because another run may have moved the heads while this one waited.
-                    before = after = _heads(migration, connection)
-                    steps.heads = set(before)
-                    for step in plan.make(asked, function, before, migration):
-                        steps.take(step)
-        if steps.applied:
-            after = _verified(migration, connection, dialect, steps)
+            planned = plan.make(asked, function, before, migration)
+            if function.__name__ == "downgrade" and not settings.drop_adopted:
+                adoption.check_downgrade(connection, replay, [step.revision for step in planned], entries)
+                connection.rollback()
+            if planned:
+                with dialect.lock(connection, migration.version_table):
+                    with dialect.writing(connection, migration):
+                        # Planned again, because another run may have moved the heads while this one waited.
+                        before = after = _heads(migration, connection)
+                        steps.heads = set(before)
+                        for step in plan.make(asked, function, before, migration):
+                            steps.take(step)
+                    if steps.applied:  # still under the lock, because the next run may move them
+                        after = _verified(migration, connection, dialect, steps)
+            else:
+                evidence.mention_begun(entries)
     finally:
         opts["fn"] = function  # an env.py may call run() once for each of several schemas
     return Report(mask(connection.engine.url), before, after, tuple(steps.applied))

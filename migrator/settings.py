@@ -1,9 +1,9 @@
 """The engine's settings: one frozen object, read once, that refuses values which would switch a guarantee off."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from configparser import ConfigParser, Error as IniError
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +12,23 @@ import migrator
 DEFAULT_URL = "sqlite:///app.db"
 _URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def _switch(text: str) -> bool:
+    return _WORDS[text.lower()]
+
+
+# What alembic.ini and the environment may set, and how it is read; the other fields are said by one command, for one run.
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "lock_wait": float,
+    "lock_timeout": int,
+    "retry_for": float,
+    "statement_timeout": int,
+    "audit": _switch,
+    "run_stored": _switch,
+    "verify_stamp": _switch,
+    "own": lambda text: tuple(text.replace(",", " ").split()),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +55,23 @@ class Settings:
     run_stored: bool = False
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
 
+    drop_adopted: bool = False
+    """Whether a downgrade may go below the revision at which the database was adopted."""
+
+    accept_loss: tuple[str, ...] = ()
+    """What a rebuild on SQLite may lose, in the words of the error that would stop it; only a revision says so, for itself."""
+
+    verify_stamp: bool = False
+    """Whether a stamp is refused unless the database has the schema of the revision it is stamped with."""
+    accept_harmless: bool = False
+    """Whether such a stamp goes through when nothing but harmless differences remain."""
+    adopting: bool = False
+    """Whether a stamp also copies the history of another migration runner into the log."""
+    bridge: Path | None = None
+    """A file written by `adopt --fix`, run in the stamp's own transaction before the comparison."""
+    own: tuple[str, ...] = ()
+    """Tables that autogenerate may drop although neither the models nor the revisions speak of them."""
+
     def __post_init__(self) -> None:
         if self.lock_timeout <= 0:
             _refuse("lock_timeout", self.lock_timeout, "0 would wait for ever and queue every writer behind the wait")
@@ -63,7 +97,7 @@ class Settings:
         parser = read_ini(ini)
         root = (ini.parent if ini else Path()).absolute()
         values: dict[str, Any] = dict(parser["migrator"]) if parser.has_section("migrator") else {}
-        known = {field.name for field in fields(cls)} - {"root", "source", "database_url"}
+        known = _FROM_TEXT.keys()
         for name in values.keys() - known:
             _refuse(name, values[name], f"there is no such setting; there are {', '.join(sorted(known))}")
         values |= {n: environ[f"MIGRATOR_{n.upper()}"] for n in known if f"MIGRATOR_{n.upper()}" in environ}
@@ -117,9 +151,7 @@ def _convert(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        if name in ("audit", "run_stored"):
-            return _WORDS[value.lower()]
-        return float(value) if name in ("lock_wait", "retry_for") else int(value)
+        return _FROM_TEXT[name](value)
     except (KeyError, ValueError):
         _refuse(name, value, "that is not a value it can take")
 

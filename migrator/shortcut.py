@@ -1,7 +1,8 @@
-"""The quick answer to `upgrade` with nothing to do, `status` and `current`: the files read as text, and one look at the database.
+"""The quick answer to `upgrade` and `status` with nothing to do, and to `current`: files read as text, and one look at the database.
 
 It loads neither Alembic nor SQLAlchemy, which take most of such a command's time. Whatever is not plain it leaves to the full way, by
-answering None: so it can be missing, but not different.
+answering None: so it can be missing, but not different. A file that was not loaded may be broken, unless it is the one that ran:
+that is what the log's checksums are for.
 """
 
 import re
@@ -29,8 +30,8 @@ _PLAIN = re.compile(r"[\w/.-]+")
 _OTHER_LAYOUT = ("version_locations", "recursive_version_locations", "sourceless")
 _HEADS = "SELECT version_num FROM alembic_version"
 _RUNS = """
-    SELECT revision, checksum, finished_at, duration_ms FROM migration_log
-    WHERE direction = 'upgrade' AND outcome = 'done' ORDER BY id DESC
+    SELECT revision, checksum, finished_at, duration_ms, outcome FROM migration_log
+    WHERE direction = 'upgrade' AND outcome = 'done' OR outcome = 'begun' ORDER BY id DESC
 """
 
 
@@ -66,7 +67,7 @@ class Shortcut:
 
     def current(self) -> tuple[str, ...]:
         """As `Migrator.current()`."""
-        look = None if _versions(self._config) is None else self._look()
+        look = None if _versions(self._config) is None else self._look(_HEADS)
         return self.full.current() if look is None else look.heads
 
     def status(self) -> Status:
@@ -81,25 +82,19 @@ class Shortcut:
         return Report(found.url, found.at, found.at)
 
     def _status(self) -> Status | None:
-        """Return the status, None where only the full way can tell; never one with an edited file, which needs a closer look."""
+        """Return the status of a database at its head whose every file is the one that ran; else None."""
         versions = _versions(self._config)
         try:
             line = () if versions is None else headers.read(versions)
         except history.Unclear:
             return None
-        look = self._look() if line else None
-        order = [header.revision for header in line]
-        if look is None or len(look.heads) > 1 or not set(order) >= set(look.heads):
+        look = self._look(_HEADS, _RUNS) if line and self.settings.audit else None
+        if look is None or look.heads != (line[-1].revision,) or not all(_ran(header, look) for header in line):
             return None
-        applied = order[: order.index(look.heads[0]) + 1] if look.heads else ()
-        revisions = tuple(_revision(header, header.revision in applied, look) for header in line)
-        if any(revision.edited for revision in revisions):
-            return None
-        return Status(look.url, look.heads, order[-1], revisions)
+        return Status(look.url, look.heads, line[-1].revision, tuple(_revision(header, look) for header in line))
 
-    def _look(self) -> _Look | None:
-        url, queries = self.settings.database_url, (_HEADS, _RUNS)[: 1 + self.settings.audit]
-        look = None
+    def _look(self, *queries: str) -> _Look | None:
+        url, look = self.settings.database_url, None
         if url.startswith("sqlite:///"):
             look = _look_sqlite(self.settings.root / url.removeprefix("sqlite:///"), queries)
         elif url.startswith(("postgresql://", "postgres://", "postgresql+psycopg2://")):
@@ -108,12 +103,13 @@ class Shortcut:
         return look
 
 
-def _revision(file: Header, applied: bool, look: _Look) -> Revision:
-    if not applied or file.revision not in look.runs:
-        return Revision(file.revision, file.description, file.path, applied)
-    checksum, at, milliseconds = look.runs[file.revision]
-    edited = checksum != file.checksum
-    return Revision(file.revision, file.description, file.path, True, at, milliseconds / 1000, edited)
+def _ran(file: Header, look: _Look) -> bool:
+    return file.revision in look.runs and look.runs[file.revision][0] == file.checksum
+
+
+def _revision(file: Header, look: _Look) -> Revision:
+    _, at, milliseconds = look.runs[file.revision]
+    return Revision(file.revision, file.description, file.path, True, at, milliseconds / 1000)
 
 
 def _versions(ini: Path) -> Path | None:
@@ -124,9 +120,10 @@ def _versions(ini: Path) -> Path | None:
         options.get("alembic", "script_location", fallback="").replace("%(here)s", str(ini.absolute().parent))
     )
     env = folder / "env.py"
-    if not folder.is_absolute() or not env.is_file() or not _PLAIN_ENV.search(env.read_text(encoding="utf-8")):
+    if not folder.is_absolute() or not env.is_file():
         return None
-    return folder / "versions"
+    text = env.read_text(encoding="utf-8")
+    return folder / "versions" if _PLAIN_ENV.search(text) and text.count("run_env(") == 1 else None
 
 
 def _look_sqlite(path: Path, queries: Sequence[str]) -> _Look | None:
@@ -164,10 +161,12 @@ def _look_postgresql(url: str, queries: Sequence[str]) -> _Look | None:
     return _found(f"postgresql+psycopg2://{shown}", rows)
 
 
-def _found(url: str, rows: Sequence[Sequence[Any]]) -> _Look:
+def _found(url: str, rows: Sequence[Sequence[Any]]) -> _Look | None:
     heads, *logged = rows
     runs: dict[str, tuple[str, datetime, int]] = {}
-    for revision, checksum, at, milliseconds in logged[0] if logged else ():
+    for revision, checksum, at, milliseconds, outcome in logged[0] if logged else ():
+        if outcome == "begun":  # a step that has not ended: the full way says what that means
+            return None
         moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
         runs.setdefault(revision, (checksum, moment, milliseconds))
     return _Look(url, tuple(row[0] for row in heads), runs)

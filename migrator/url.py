@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.util import to_list
 
 from migrator.errors import SettingsError
 
@@ -14,6 +15,13 @@ _SYNC_DRIVERS: dict[str, dict[str | None, str | None]] = {
     "sqlite": {None: "pysqlite", "aiosqlite": "pysqlite"},
 }
 _SQLITE_ARGUMENTS = {"uri", "timeout", "cached_statements", "check_same_thread"}
+_ASYNCPG_ARGUMENTS = (
+    "ssl",
+    "command_timeout",
+    "prepared_statement_cache_size",
+    "prepared_statement_name_func",
+    "statement_cache_size",
+)
 
 
 def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
@@ -36,7 +44,12 @@ def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
     if find_spec("sqlite3" if driver == "pysqlite" else driver) is None:
         raise SettingsError("url-driver-missing", driver=driver, source=source)
     url = url.set(drivername=f"{name}+{driver}")
-    return _sqlite(url, root) if name == "sqlite" else _postgresql(url)
+    if name == "sqlite":
+        return _sqlite(url, root)
+    if "@" in (url.host or "") or ("@" in (url.database or "") and "%40" not in text):
+        # An @ in the password ended it too early; the rest of it would be shown as a host.
+        raise SettingsError("url-invalid", source=source)
+    return _postgresql(url)
 
 
 def _installed_driver() -> str:
@@ -46,30 +59,31 @@ def _installed_driver() -> str:
 def _sqlite(url: sa.URL, root: Path) -> sa.URL:
     if "uri" not in url.query and (unknown := set(url.query) - _SQLITE_ARGUMENTS):
         raise SettingsError("url-sqlite-arguments", names=", ".join(sorted(unknown)))
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    path = url.database
+    if not path or ":memory:" in path or url.query.get("mode") == "memory":
         return url
-    return url.set(database=str(root / Path(url.database).expanduser()))
+    if path.startswith("file:"):
+        file = path.removeprefix("file:")
+        return url if file.startswith("//") else url.set(database=f"file:{root / file}")
+    return url.set(database=str(root / Path(path).expanduser()))
 
 
 def _postgresql(url: sa.URL) -> sa.URL:
-    # asyncpg spells libpq's sslmode `ssl`; the words it takes are the same.
-    if "ssl" in url.query:
-        mode = url.query["ssl"]
-        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
-    return url
+    # What only asyncpg understands is left out, and its `ssl` is libpq's `sslmode`: the words for both are the same.
+    known = url.difference_update_query(_ASYNCPG_ARGUMENTS)
+    return known.update_query_dict({"sslmode": url.query["ssl"]}) if "ssl" in url.query else known
 
 
 def mask(url: sa.URL) -> str:
     """Return the URL for people: no password, neither in its usual place nor as an argument."""
-    secret = {name: "***" for name in url.query if "password" in name}
+    secret = {name: "hidden" for name in url.query if "password" in name}
     return url.update_query_dict(secret).render_as_string(hide_password=True)
 
 
 def scrub(text: str, url: sa.URL) -> str:
     """Return the text with every spelling of the URL's passwords struck out."""
-    secrets = [url.password, *(value for name, value in url.query.items() if "password" in name)]
-    for secret in secrets:
-        if isinstance(secret, str) and secret:
-            for spelling in (secret, quote(secret, safe=""), quote(secret, safe=" +")):
-                text = text.replace(spelling, "***")
+    given = [url.password, *(value for name, value in url.query.items() if "password" in name)]
+    for secret in {part for value in given if value for part in to_list(value)}:
+        for spelling in (secret, quote(secret, safe=""), quote(secret, safe=" +"), repr(secret)[1:-1]):
+            text = text.replace(spelling, "***")
     return text

@@ -18,6 +18,7 @@ _WAITING = re.compile(
     r"migrator \S+:\d+, since \S+|"  # SQLite
     r"it has just ended|a run that has just begun)"
 )
+_TROUBLE = re.compile(r"error|traceback|exception|warning|fail|locked|denied", re.IGNORECASE)
 
 
 def race(forks: Forks, url: str, config: str, revisions: Sequence[str]) -> list[Result]:
@@ -26,7 +27,8 @@ def race(forks: Forks, url: str, config: str, revisions: Sequence[str]) -> list[
     for result in results:
         assert result.code == 0, result
         for line in result.stderr.splitlines():
-            assert _WAITING.match(line), result
+            assert not _TROUBLE.search(line), result
+            assert _WAITING.match(line) or "Waiting" not in line, result
     winners = [result for result in results if "Applied" in result.stdout]
     assert winners, results
     assert sum("Nothing to do" in result.stdout for result in results) == PROCESSES - len(winners), results

@@ -86,28 +86,16 @@ def test_a_run_killed_in_its_first_step_leaves_no_lock(forks: Forks, database_ur
     assert again.code == 0, again
 
 
-def test_what_the_server_still_does_for_a_dead_run_is_waited_for_and_named(
+def test_what_the_server_still_does_for_a_dead_run_is_named_and_waited_for_and_does_not_last(
     forks: Forks, postgres_url: str, tmp_path: Path
 ) -> None:
     config = miniature(tmp_path / "animals", BEFORE, SLEEPS)
-    (dying,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"SLEEP": "3"}))
+    (dying,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"SLEEP": "600"}))
     until(lambda: ask(postgres_url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
     dying.kill()
     dying.wait()
     (result,) = forks.run(Job(["upgrade"], config, postgres_url, environment={"SLEEP": "0"}))
     assert result.code == 0, result
     assert f":{dying.pid} (pid " in result.stderr
-    assert "it runs: SELECT pg_sleep(3)" in result.stderr
+    assert "it runs: SELECT pg_sleep(600)" in result.stderr
     assert "Applied 1 revision" in result.stdout
-
-
-def test_the_server_notices_a_dead_run_long_before_its_statement_ends(
-    forks: Forks, postgres_url: str, tmp_path: Path
-) -> None:
-    config = miniature(tmp_path / "animals", SLEEPS)
-    (dying,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"SLEEP": "600"}))
-    until(lambda: ask(postgres_url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
-    dying.kill()
-    dying.wait()
-    (result,) = forks.run(Job(["--lock-wait", "60", "upgrade"], config, postgres_url, environment={"SLEEP": "0"}))
-    assert result.code == 0, result

@@ -3,10 +3,12 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -25,6 +27,8 @@ class Dialect:
         self.settings = settings
         self.attempt = 1
         """Which try of the step this is, from 1."""
+        self.step: dict[str, Any] = {}
+        """What an error has to say of the step at work: its revision, file and direction, and what was applied before."""
 
     def missing(self, url: sa.URL) -> str | None:
         """Return the path of a database that would be created by connecting, None where there is no such thing. Reads only."""
@@ -47,8 +51,11 @@ class Dialect:
             time.sleep(random.uniform(pause / 2, pause))
             pause = min(pause * 1.5, 1.0)
 
+    def await_readable(self, connection: Connection) -> None:
+        """Wait until the database can be read at all; LockError after `lock_wait` seconds."""
+
     @contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
+    def writing(self, connection: Connection, migration: MigrationContext) -> Iterator[None]:
         """Prepare the connection for steps, and give it back as it was; `begin` is called in every transaction between."""
         sa.event.listen(connection, "begin", self._on_begin)
         try:
@@ -63,6 +70,9 @@ class Dialect:
     def begin(self, connection: Connection) -> None:
         """Say what a step's transaction starts with."""
 
+    def end(self, connection: Connection) -> None:
+        """Leave nothing of a try open on the driver's side; called after every one, when SQLAlchemy's transaction is over."""
+
     def verify(self, connection: Connection) -> None:
         """Raise what forbids to commit the step; called in its transaction, after the change."""
 
@@ -73,13 +83,33 @@ class Dialect:
         """
         return not begun
 
+    def left_part(self, connection: Connection, statement: str) -> bool:
+        """Return whether a statement that the database refused has left a part of itself all the same. Reads only."""
+        return False
+
+    def unseen_indexes(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
+        """Return for each table the indexes that SQLAlchemy does not reflect: their names, and what stands after the table's."""
+        return {}
+
+    def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
+        """Return the SQL that makes these tables with all that hangs on them, where the database keeps it word for word."""
+        return []
+
+    def schemas(self, connection: Connection) -> tuple[str | None, ...]:
+        """Return the schemas in which tables may be, None for the default one."""
+        return (None,)
+
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """Make an empty database of the same kind for a while, and connect to it; DatabaseError where that is not allowed."""
+        raise NotImplementedError
+
     def user(self, connection: Connection) -> str | None:
         """Return the database's user, None where there are no users."""
         return None
 
     def in_autocommit(self, connection: Connection) -> bool:
         """Return whether the connection commits each statement by itself."""
-        return False
+        return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
     def is_blocked(self, error: DBAPIError) -> bool:
         """Return whether the error says that another session holds what the step needs."""

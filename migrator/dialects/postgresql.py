@@ -1,41 +1,24 @@
 """PostgreSQL: an advisory lock held by the session that works, and a lock_timeout in every transaction."""
 
-import os
-import socket
-import zlib
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from migrator.dialects import indexes
+from migrator.dialects import indexes, scratch, sessions
+from migrator.dialects.advisory import AdvisoryLock, ask, put, until_broken
 from migrator.dialects.base import Dialect
 from migrator.errors import LockError, StepFailed
 from migrator.settings import Settings
 
-_SPACE = 0x616C656D  # the first half of the advisory lock's key; the second is made from the version table's name
-_OWN_LOCK = """
-    SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
-    AND classid = :space AND objid = :key AND objsubid = 2 AND granted
-"""
-_HOLDER = """
-    SELECT a.pid, a.application_name AS name, coalesce(host(a.client_addr), 'a local socket') AS address, a.usename AS role,
-           date_trunc('second', a.backend_start) AS since, a.state, left(a.query, 200) AS query
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.classid = :space AND l.objid = :key AND l.objsubid = 2 AND l.granted
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-_BLOCKERS = """
-    SELECT a.pid, a.application_name AS name, a.state, date_trunc('second', a.xact_start) AS since, left(a.query, 120) AS query,
-           array_agg(DISTINCT c.relname::text) AS tables
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
-    WHERE l.granted AND a.pid <> pg_backend_pid() AND c.relnamespace <> 'pg_catalog'::regnamespace
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    GROUP BY 1, 2, 3, a.xact_start, 5 ORDER BY a.xact_start
-"""
+_TABLE_LOCKING = re.compile(
+    r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
+)
 _ADVICE = {
     "password authentication failed": "Correct the user or the password; @ / # % in it are written percent-encoded.",
     "no password supplied": "Give the password in the URL, in PGPASSWORD or in ~/.pgpass.",
@@ -56,70 +39,63 @@ class PostgreSQL(Dialect):
 
     @contextmanager
     def lock(self, connection: Connection, version_table: str) -> Iterator[None]:
-        key = {"space": _SPACE, "key": zlib.crc32(version_table.encode()) & 0x7FFFFFFF}
-        self._key = key
-        self._refuse_pooler(connection)
-        name = f"migrator {socket.gethostname()}:{os.getpid()}"[:63]
-        before = _ask(connection, "SELECT current_setting('application_name')").scalar_one()
+        # Read here: after a failure there may be no session left to ask.
+        self._path = ask(connection, "SELECT current_setting('search_path')").scalar_one()
         connection.rollback()
-
-        def take() -> bool:
-            # One transaction a try: a waiter that stayed in one would hold up CREATE INDEX CONCURRENTLY in the holder.
-            held: bool = _ask(connection, "SELECT pg_try_advisory_lock(:space, :key)", **key).scalar_one()
-            connection.rollback()
-            return held
-
-        def holder() -> str:
-            row = _ask(connection, _HOLDER, **key).mappings().first()
-            connection.rollback()
-            return _describe(row)
-
-        self.wait_for(take, holder)
-        try:
-            _ask(connection, "SELECT set_config('application_name', :name, false)", name=name)
-            connection.commit()
+        self._lock = AdvisoryLock(connection, version_table)
+        with self._lock.held(self.wait_for):
             yield
-        finally:
-            if not connection.invalidated:  # a session that is gone has let go already
-                _ask(
-                    connection,
-                    "SELECT pg_advisory_unlock(:space, :key), set_config('application_name', :name, false)",
-                    **key,
-                    name=before,
-                )
-                connection.commit()
-
-    def _refuse_pooler(self, connection: Connection) -> None:
-        """Behind a transaction pooler a session is not one server process, and a lock would be left on somebody else's."""
-        with connection.engine.connect() as other:
-            for _ in range(3):
-                first = _backend(connection)
-                between = _ask(other, "SELECT pg_backend_pid()").scalar_one()  # and `other` stays in its transaction
-                if between == first or _backend(connection) != first:
-                    raise LockError("lock-behind-pooler")
-                other.rollback()
 
     def begin(self, connection: Connection) -> None:
-        timeout = int(self.settings.lock_timeout * min(1 + 0.2 * (self.attempt - 1), 4))
-        held = _ask(
-            connection,
-            f"SELECT ({_OWN_LOCK}), set_config('lock_timeout', :lock, true), "
-            "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
-            lock=str(timeout),
-            limit=None if self.settings.statement_timeout is None else str(self.settings.statement_timeout),
-            **self._key,
-        ).scalar_one()
-        if not held:
+        if not self._lock.is_held():
             raise LockError("lock-lost")
+        limit = self.settings.statement_timeout
+        ask(
+            connection,
+            "SELECT set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
+            "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
+            wait=str(self._wait),
+            limit=None if limit is None else str(limit),
+        )
+
+    @property
+    def _wait(self) -> int:
+        """Milliseconds that a statement of this try may wait for a lock: a hundredth more each time, every writer waits with it."""
+        return int(self.settings.lock_timeout * min(1 + 0.01 * (self.attempt - 1), 2))
 
     @contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
-        sa.event.listen(connection, "after_cursor_execute", self._note_index)
+    def writing(self, connection: Connection, migration: MigrationContext) -> Iterator[None]:
+        self._own = ask(connection, "SELECT current_setting('lock_timeout')").scalar_one()
+        connection.rollback()
+        listeners = (
+            ("before_cursor_execute", self._limit),
+            ("after_cursor_execute", self._unlimit),
+            ("after_cursor_execute", self._note_index),
+        )
+        for name, listener in listeners:
+            sa.event.listen(connection, name, listener)
         try:
-            with super().writing(connection):
+            with super().writing(connection, migration):
                 yield
         finally:
-            sa.event.remove(connection, "after_cursor_execute", self._note_index)
+            for name, listener in listeners:
+                sa.event.remove(connection, name, listener)
+            with until_broken(connection):
+                put(connection, "lock_timeout", self._own)
+                connection.commit()
+
+    def _limit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        """In an `autocommit_block()`, where there is no transaction to say it in, the wait for a table is bounded as well.
+
+        Not that of CONCURRENTLY, which waits for every transaction there is and holds up nobody, and not that for a row.
+        """
+        if _autocommits(connection) and _TABLE_LOCKING.match(statement):
+            cursor.execute(f"SET lock_timeout = {0 if 'CONCURRENTLY' in statement.upper() else self._wait}")
+
+    def _unlimit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if _autocommits(connection) and _TABLE_LOCKING.match(statement):
+            with closing(connection.connection.cursor()) as other:
+                other.execute(f"SET lock_timeout = '{self._own}'")
 
     def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         if name := indexes.created(statement):
@@ -139,8 +115,22 @@ class PostgreSQL(Dialect):
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}")
         return indexes.exists(connection, name)
 
+    def schemas(self, connection: Connection) -> tuple[str | None, ...]:
+        inspector = sa.inspect(connection)
+        default = inspector.default_schema_name or ""
+        if default.startswith(scratch.NAME):  # a scratch schema beside the real ones
+            return (None,)
+        return (None, *(name for name in inspector.get_schema_names() if name not in (default, "information_schema")))
+
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return scratch.postgresql(connection)
+
+    def left_part(self, connection: Connection, statement: str) -> bool:
+        name = indexes.created(statement)
+        return name is not None and bool(indexes.invalid(connection, {name}))
+
     def user(self, connection: Connection) -> str | None:
-        return str(_ask(connection, "SELECT current_user").scalar_one())
+        return str(ask(connection, "SELECT current_user").scalar_one())
 
     def in_autocommit(self, connection: Connection) -> bool:
         return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
@@ -149,15 +139,11 @@ class PostgreSQL(Dialect):
         return _code(error) in ("55P03", "40P01")  # lock_not_available, deadlock_detected
 
     def blockers(self, connection: Connection, error: DBAPIError) -> tuple[str, ...]:
-        rows = _ask(connection, _BLOCKERS).mappings().all()
+        found = sessions.in_the_way(connection, error.statement or "")
         connection.rollback()
-        statement = error.statement or ""
-        close = [row for row in rows if any(table in statement for table in row["tables"])]
-        return tuple(
-            f"pid {row['pid']} ({row['name'] or 'no application_name'}), {row['state']}, in a transaction since {row['since']}: "
-            f"{row['query']}"
-            for row in close or rows
-        )
+        if tables := {table for blocker in found for table in blocker.vacuums}:
+            sessions.stop_autovacuum(connection, tables)
+        return tuple(blocker.words for blocker in found)
 
     @property
     def patience(self) -> float:
@@ -165,10 +151,8 @@ class PostgreSQL(Dialect):
 
     @contextmanager
     def fresh(self, connection: Connection) -> Iterator[Connection]:
-        path = _ask(connection, "SELECT current_setting('search_path')").scalar_one()
-        connection.rollback()
         with connection.engine.connect() as other:
-            _ask(other, "SELECT set_config('search_path', :path, true)", path=path)
+            put(other, "search_path", self._path, local=True)
             yield other
 
     def explain(self, error: DBAPIError, url: sa.URL) -> tuple[str, str]:
@@ -176,23 +160,9 @@ class PostgreSQL(Dialect):
         return reason, next((text for words, text in _ADVICE.items() if words in reason), advice)
 
 
-def _ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:
-    return connection.execute(sa.text(question), values)
-
-
-def _backend(connection: Connection) -> int:
-    pid: int = _ask(connection, "SELECT pg_backend_pid()").scalar_one()
-    connection.rollback()
-    return pid
-
-
 def _code(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
 
 
-def _describe(holder: Any) -> str:
-    if holder is None:
-        return "it has just ended"
-    at_work = f"; it runs: {holder['query']}" if holder["state"] == "active" else ""
-    who = f"{holder['name']} (pid {holder['pid']} from {holder['address']}, role {holder['role']})"
-    return f"{who}, since {holder['since']}{at_work}"
+def _autocommits(connection: Connection) -> bool:
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"

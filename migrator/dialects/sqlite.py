@@ -3,18 +3,25 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from migrator.dialects import blocking, expressions, leftovers, scratch
 from migrator.dialects.base import Dialect
-from migrator.errors import DatabaseError
+from migrator.dialects.foreign_keys import ForeignKeys
+from migrator.dialects.rebuild import Rebuilding, Step
+from migrator.errors import DatabaseError, StepFailed
 
 _ADVICE = {
     "unable to open database file": "See that the folder exists and may be written, and that the path is a file.",
@@ -29,6 +36,11 @@ _ADVICE = {
 class SQLite(Dialect):
     """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not do for DDL."""
 
+    _keys: ForeignKeys
+    _impl: Rebuilding
+    _path: Path | None = None
+    _known_step: dict[str, Any] | None = None
+
     def missing(self, url: sa.URL) -> str | None:
         path = url.database
         if not path or path == ":memory:" or path.startswith("file:") or Path(path).exists():
@@ -41,6 +53,7 @@ class SQLite(Dialect):
         if path is None:  # a database in memory has no second process
             yield
             return
+        self._refuse_read_only(connection)
         note = path.with_name(path.name + ".migrator.lock")
         lock = FileLock(note, timeout=0)
 
@@ -67,18 +80,66 @@ class SQLite(Dialect):
             note.write_text("")
             lock.release()
 
+    def await_readable(self, connection: Connection) -> None:
+        """Wait for a writer that lets nobody read; it is named as the reason after `lock_wait` seconds."""
+        before = self._limit_busy_timeout(connection)
+
+        def look() -> None:
+            try:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").close()
+            finally:
+                connection.rollback()
+
+        try:
+            blocking.patiently(look, _file(connection), self.settings.lock_wait)
+        finally:
+            _pragma(connection, f"busy_timeout = {before}")
+
+    def _limit_busy_timeout(self, connection: Connection) -> int:
+        """Let no statement wait for longer than a run may; return what it was, in milliseconds."""
+        before = int(str(_pragma(connection, "busy_timeout")))
+        _pragma(connection, f"busy_timeout = {min(before, round(self.settings.lock_wait * 1000))}")
+        return before
+
+    def _refuse_read_only(self, connection: Connection) -> None:
+        """Write nothing new and take it back, before there is a lock file: SQLite begins even where it may not write."""
+        patience, version = _pragma(connection, "busy_timeout"), _pragma(connection, "user_version")
+        _pragma(connection, "busy_timeout = 0")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+        except OperationalError as error:
+            if not blocking.is_locked(error):  # who is at work now may write, so it can be written to
+                raise
+        finally:
+            connection.rollback()
+            _pragma(connection, f"busy_timeout = {patience}")
+
     @contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
+    def writing(self, connection: Connection, migration: MigrationContext) -> Iterator[None]:
+        """Foreign keys are off for the steps and watched instead, and Alembic rebuilds tables in our way."""
         driver = connection.connection.dbapi_connection
         assert driver is not None
         before = driver.isolation_level
-        keys = _pragma(connection, "foreign_keys")
+        keys, patience = _pragma(connection, "foreign_keys"), self._limit_busy_timeout(connection)
+        self._path = _file(connection)
+        leftovers.refuse_lost_tables(connection)
         driver.isolation_level = None
+        self._keys = ForeignKeys(connection)
+        stock, migration.impl = migration.impl, Rebuilding.around(migration.impl)
+        self._impl = migration.impl
         _pragma(connection, "foreign_keys = OFF")  # here, because inside a transaction it would be ignored in silence
         try:
-            with super().writing(connection):
+            with (
+                warnings.catch_warnings(),
+                self._keys.watching(self._impl.heed),
+                super().writing(connection, migration),
+            ):
+                _ignore_what_is_kept()
                 yield
         finally:
+            migration.impl = stock
+            _pragma(connection, f"busy_timeout = {patience}")
             _pragma(connection, f"foreign_keys = {keys}")
             driver.isolation_level = before
 
@@ -86,20 +147,61 @@ class SQLite(Dialect):
         driver = connection.connection.dbapi_connection
         assert driver is not None
         driver.isolation_level = None  # autocommit_block() puts the driver's own way back
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # the step before may have switched them on
+        begin = partial(connection.exec_driver_sql, "BEGIN IMMEDIATE")
+        blocking.patiently(begin, self._path, self.settings.lock_wait)
+        if self._known_step is not self.step:
+            self._known_step = self.step
+            self._keys.forget()
+            accepted = self.settings.accept_loss
+            accepted = (accepted,) if isinstance(accepted, str) else accepted
+            self._impl.step = Step(self._keys, frozenset(accepted), self._failure)
+
+    def end(self, connection: Connection) -> None:
+        # SQLite goes on with a transaction whose COMMIT found a reader in its way, and SQLAlchemy does not know it.
+        driver = connection.connection
+        if getattr(driver.driver_connection, "in_transaction", False):
+            driver.rollback()
+        self._known_step = None
+
+    def _failure(self, code: str, **fields: Any) -> StepFailed:
+        return StepFailed(code, **self.step, **fields)
+
+    def verify(self, connection: Connection) -> None:
+        found = self._keys.new_violations()
+        if found:
+            shown = "".join(f"\n  {violation.words}" for violation in found[:20])
+            more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
+            raise self._failure("foreign-keys-broken", count=len(found), rows=shown + more, table=found[0].table)
+        self._impl.step.verify(connection)
 
     def is_blocked(self, error: DBAPIError) -> bool:
-        return "locked" in str(error.orig)
+        return blocking.is_locked(error)
 
     def blockers(self, connection: Connection, error: DBAPIError) -> tuple[str, ...]:
-        return ("a program that has the database open in a transaction; SQLite does not say which",)
+        return blocking.names(self._path)
 
     @property
     def patience(self) -> float:
         return self.settings.lock_wait
 
-    def fresh(self, connection: Connection) -> AbstractContextManager[Connection]:
-        return nullcontext(connection) if _file(connection) is None else connection.engine.connect()
+    def unseen_indexes(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
+        return expressions.indexes(connection)
+
+    def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
+        return expressions.definitions(connection, tables)
+
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return scratch.memory()
+
+    @contextmanager
+    def fresh(self, connection: Connection) -> Iterator[Connection]:
+        if _file(connection) is None:
+            yield connection
+            return
+        with connection.engine.connect() as other:
+            self.await_readable(other)
+            yield other
 
     def explain(self, error: DBAPIError, url: sa.URL) -> tuple[str, str]:
         reason, advice = super().explain(error, url)
@@ -116,6 +218,17 @@ def _pragma(connection: Connection, text: str) -> object:
     )
     connection.rollback()
     return value
+
+
+def _ignore_what_is_kept() -> None:
+    """Silence what reflection and Alembic say about things that they leave out of a rebuild, and that are put back."""
+    for text in (
+        "Skipped unsupported reflection",
+        "Unnamed CHECK constraint",
+        "Did not recognize type",
+        "Could not instantiate type",
+    ):
+        warnings.filterwarnings("ignore", message=text)
 
 
 def _file(connection: Connection) -> Path | None:

@@ -1,0 +1,92 @@
+"""PostgreSQL's other sessions: who holds the migration lock, and who is in the way of a step."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+_HOLDER = """
+    SELECT a.pid, a.application_name AS name, host(a.client_addr) AS address, a.usename AS role,
+           date_trunc('second', a.backend_start) AS since, a.state, left(a.query, 200) AS query
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.classid = :space AND l.objid = :key AND l.objsubid = 2 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_IN_THE_WAY = """
+    SELECT a.pid, a.application_name AS name, a.state, a.backend_type AS kind, date_trunc('second', a.xact_start) AS since,
+           left(a.query, 120) AS query, array_agg(DISTINCT c.relname::text) AS tables,
+           array_agg(DISTINCT format('%I.%I', n.nspname, c.relname)) FILTER (WHERE c.relkind IN ('r', 'p')) AS quoted
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.granted AND a.pid <> pg_backend_pid() AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY 1, 2, 3, 4, a.xact_start, 6 ORDER BY a.xact_start
+"""
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A session that holds a lock on a table which the blocked statement names, or else on any."""
+
+    words: str
+    vacuums: tuple[str, ...]
+    """The tables that it vacuums of the server's own accord, quoted; empty for a client's session."""
+
+
+def holder(connection: Connection, key: Mapping[str, int]) -> str:
+    """Say who holds the advisory lock: the name has host and process, the rest is what this role may see."""
+    row = connection.execute(sa.text(_HOLDER), key).mappings().first()
+    if row is None:
+        return "it has just ended"
+    if row["since"] is None:  # what PostgreSQL shows of other roles' sessions without pg_read_all_stats
+        return f"{row['name']} (pid {row['pid']}, role {row['role']}), since when this role may not see"
+    at_work = f"; it runs: {_line(row['query'])}" if row["state"] == "active" else ""
+    address = row["address"] or "a local socket"
+    return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{at_work}"
+
+
+def in_the_way(connection: Connection, statement: str) -> list[Blocker]:
+    """Return the sessions that may hold what the statement waits for, the oldest transaction first."""
+    rows = connection.execute(sa.text(_IN_THE_WAY)).mappings().all()
+    close = [row for row in rows if any(table in statement for table in row["tables"])]
+    return [Blocker(_words(row), _vacuumed(row)) for row in close or rows]
+
+
+def stop_autovacuum(connection: Connection, tables: Iterable[str]) -> None:
+    """Wait where no reader or writer has to: autovacuum gives way to whoever has waited for `deadlock_timeout`.
+
+    A step's own `lock_timeout` is over before that, at every try. In a transaction of its own, with nothing changed.
+    https://www.postgresql.org/docs/current/routine-vacuuming.html
+    """
+    try:
+        connection.execute(
+            sa.text(
+                "SELECT set_config('lock_timeout', (500 + setting::int)::text, true) FROM pg_settings"
+                " WHERE name = 'deadlock_timeout'"
+            )
+        )
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(sorted(tables))} IN SHARE UPDATE EXCLUSIVE MODE")
+    except DBAPIError as error:  # one that prevents wraparound stays
+        if error.connection_invalidated:
+            raise
+    finally:
+        connection.rollback()
+
+
+def _words(row: sa.RowMapping) -> str:
+    if row["kind"] == "autovacuum worker":
+        return f"pid {row['pid']} (the server's own autovacuum), since {row['since']}: {_line(row['query'])}"
+    who = f"pid {row['pid']} ({row['name'] or 'no application_name'})"
+    if row["state"] is None:
+        return f"{who}, whose state this role may not see (grant it pg_read_all_stats)"
+    return f"{who}, {row['state']}, in a transaction since {row['since']}: {_line(row['query'])}"
+
+
+def _vacuumed(row: sa.RowMapping) -> tuple[str, ...]:
+    return tuple(row["quoted"] or ()) if row["kind"] == "autovacuum worker" else ()
+
+
+def _line(query: str) -> str:
+    return " ".join(query.split())

@@ -1,0 +1,82 @@
+"""The tables in which other migration runners keep their history: recognised, shown, copied into the log, never touched."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+# For each table the runner, then the columns that may hold the name, the time and the description; the first that is there counts.
+_RUNNERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "_migrations": (
+        "a home-made runner",
+        ("filename", "name", "id"),
+        ("applied_at", "created_at", "run_at"),
+        ("description",),
+    ),
+    "schema_migrations": (
+        "Rails, golang-migrate or alike",
+        ("version",),
+        ("applied_at", "inserted_at"),
+        ("description",),
+    ),
+    "SequelizeMeta": ("Sequelize", ("name",), (), ()),
+    "knex_migrations": ("Knex", ("name",), ("migration_time",), ()),
+    "django_migrations": ("Django", ("name",), ("applied",), ("app",)),
+    "flyway_schema_history": ("Flyway", ("version", "script"), ("installed_on",), ("description",)),
+}
+_BOOKKEEPING = frozenset({"knex_migrations_lock", "ar_internal_metadata"})
+TABLES = frozenset(_RUNNERS) | _BOOKKEEPING
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """One migration that another runner applied; `applied_at` is None where it did not say."""
+
+    runner: str
+    table: str
+    name: str
+    applied_at: datetime | None
+    description: str
+
+
+def earlier(connection: Connection) -> tuple[Earlier, ...]:
+    """Return what other runners say they applied, in the order in which they did. Reads only."""
+    inspector = sa.inspect(connection)
+    there = set(inspector.get_table_names())
+    return tuple(row for table in _RUNNERS if table in there for row in _rows(connection, inspector, table))
+
+
+def _rows(connection: Connection, inspector: sa.Inspector, table: str) -> Iterator[Earlier]:
+    runner, *wanted = _RUNNERS[table]
+    columns = [column["name"] for column in inspector.get_columns(table)]
+    name, at, description = (_first(names, columns) for names in wanted)
+    if name is None:  # a table that is only called alike
+        return
+    chosen = [sa.null() if column is None else sa.column(column) for column in (name, at, description)]
+    order: sa.ColumnElement[Any] = sa.column(_first(("id", "installed_rank", at or name, name), columns) or name)
+    for row in connection.execute(sa.select(*chosen).select_from(sa.table(table)).order_by(order)):
+        yield Earlier(runner, table, str(row[0]), _moment(row[1]), _words(row[2]))
+
+
+def _words(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _first(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    return next((name for name in names if name in columns), None)
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time as other runners keep it: a timestamp, ISO text, or seconds or milliseconds since 1970; without a zone it is UTC."""
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except (ValueError, OverflowError, OSError):  # some other way to write a time: better none than a wrong one
+        return None
+    if not isinstance(found, datetime):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

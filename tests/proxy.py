@@ -1,0 +1,186 @@
+"""A pooler in front of PostgreSQL, of the tests' own: it speaks as much of the protocol as it has to.
+
+`transaction` mode gives a client a server connection at the begin of a transaction and takes it away at its end, as pgbouncer and its kind
+do; `session` mode gives each client one of its own. https://www.postgresql.org/docs/current/protocol-flow.html
+"""
+
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy import make_url
+
+_SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
+_OURS_TO_ANSWER_AFTER = b"QSF"
+"""The messages of a client that the server answers with ReadyForQuery: Query, Sync, FunctionCall."""
+
+Order = Callable[[Sequence["Backend"]], int]
+ORDERS: dict[str, Order] = {
+    "last in, first out": lambda idle: len(idle) - 1,
+    "round robin": lambda idle: 0,
+    "random": lambda idle: random.randrange(len(idle)),
+}
+"""Which of the idle server connections the next transaction gets; one that becomes idle is put at the end."""
+
+
+@dataclass
+class Backend:
+    """One connection to the server, with what the server said when it began."""
+
+    connection: socket.socket
+    greeting: bytes
+
+
+@dataclass
+class Proxy:
+    """Listens on `port`; `size` server connections are shared by the clients, in session mode there is one for each."""
+
+    server: tuple[str, int]
+    database: str
+    user: str
+    size: int
+    order: Order
+    port: int = 0
+    _idle: list[Backend] = field(default_factory=list)
+    _change: threading.Condition = field(default_factory=threading.Condition)
+
+    def serve(self, client: socket.socket) -> None:
+        """Serve one client until it goes."""
+        with client, suppress(ConnectionError):
+            _undelayed(client)
+            if not _started(client):
+                return
+            if self.size == 0:
+                backend = self._connect()
+                with backend.connection:
+                    client.sendall(backend.greeting)
+                    while self._transaction(client, backend):
+                        pass
+                return
+            with self._change:
+                client.sendall(self._idle[0].greeting if self._idle else self._connect().greeting)
+            while first := _message(client):
+                if first[:1] == b"X":
+                    return
+                backend = self._take()
+                try:
+                    while _exchange(client, backend.connection, first) != b"I":
+                        first = _message(client)
+                finally:
+                    self._give(backend)
+
+    def _transaction(self, client: socket.socket, backend: Backend) -> bool:
+        message = _message(client)
+        if not message or message[:1] == b"X":
+            return False
+        _exchange(client, backend.connection, message)
+        return True
+
+    def open(self) -> None:
+        self._idle = [self._connect() for _ in range(self.size)]
+
+    def close(self) -> None:
+        for backend in self._idle:
+            backend.connection.close()
+
+    def _take(self) -> Backend:
+        with self._change:
+            self._change.wait_for(lambda: self._idle)
+            return self._idle.pop(self.order(self._idle))
+
+    def _give(self, backend: Backend) -> None:
+        with self._change:
+            self._idle.append(backend)
+            self._change.notify()
+
+    def _connect(self) -> Backend:
+        connection = socket.create_connection(self.server)
+        _undelayed(connection)
+        options = f"user\0{self.user}\0database\0{self.database}\0\0".encode()
+        connection.sendall(struct.pack("!ii", len(options) + 8, 196608) + options)
+        greeting = b""
+        while (message := _message(connection))[:1] != b"Z":
+            assert message[:1] in (b"R", b"S", b"K", b"N"), message
+            greeting += message
+        return Backend(connection, greeting + message)
+
+
+@contextmanager
+def pooler(url: str, *, size: int, order: str = "last in, first out") -> Iterator[str]:
+    """The URL of the same database behind a transaction pooler of that size; 0 is one that keeps sessions."""
+    target = make_url(url)
+    assert target.database is not None
+    proxy = Proxy(
+        (target.host or "127.0.0.1", target.port or 5432), target.database, target.username or "", size, ORDERS[order]
+    )
+    proxy.open()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_accept, args=(listener, proxy), daemon=True)
+        thread.start()
+        try:
+            port = listener.getsockname()[1]
+            yield target.set(host="127.0.0.1", port=port, query={"sslmode": "disable"}).render_as_string(
+                hide_password=False
+            )
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            proxy.close()
+
+
+def _accept(listener: socket.socket, proxy: Proxy) -> None:
+    with suppress(OSError):  # the listener is closed
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=proxy.serve, args=(client,), daemon=True).start()
+
+
+def _started(client: socket.socket) -> bool:
+    """Read a client's first packets; False when it only came to cancel something."""
+    while True:
+        length = struct.unpack("!i", _exactly(client, 4))[0]
+        kind = struct.unpack("!i", _exactly(client, length - 4)[:4])[0]
+        if kind in (_SSL, _GSS):
+            client.sendall(b"N")
+        else:
+            return bool(kind != _CANCEL)
+
+
+def _exchange(client: socket.socket, server: socket.socket, message: bytes) -> bytes:
+    """Hand on one message of the client and all that answers it; return the transaction's state after it, I for none."""
+    server.sendall(message)
+    while message[:1] not in (b"Q", b"S", b"F"):
+        message = _message(client)
+        server.sendall(message)
+    while True:
+        answer = _message(server)
+        client.sendall(answer)
+        if answer[:1] == b"Z":
+            return answer[5:6]
+
+
+def _undelayed(peer: socket.socket) -> None:
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _message(peer: socket.socket) -> bytes:
+    """One message, type and length included; empty at the end of the connection."""
+    kind = peer.recv(1)
+    if not kind:
+        return b""
+    length = _exactly(peer, 4)
+    return kind + length + _exactly(peer, struct.unpack("!i", length)[0] - 4)
+
+
+def _exactly(peer: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = peer.recv(count - len(data))
+        if not part:
+            raise ConnectionResetError
+        data += part
+    return data

@@ -1,0 +1,235 @@
+"""What can be seen from outside says one thing everywhere: names, commands, error codes; and the engine keeps its shape."""
+
+import ast
+import importlib
+import inspect
+import re
+import string
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+from alembic import command
+
+import migrator
+from migrator.arguments import COMMANDS, HANDED_ON
+from migrator.cli import main
+from migrator.messages import CATALOGUE, render
+from tests.raising import modules, sites
+
+ROOT = Path(__file__).parent.parent
+MODULES = modules()
+CODES = list(CATALOGUE)
+MOST_LINES = 300
+# Nothing but the column types may ask which database it is, because SQLAlchemy hands the answer to them alone.
+TYPES = "types.py"
+
+
+def commands_of_readme() -> list[str]:
+    """The first word of each row of the table of commands."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    return re.findall(r"(?m)^\| `(\w+)[^`]*` \|", section)
+
+
+def sections_of_errors() -> dict[str, str]:
+    """The sections of docs/errors.md by their headings."""
+    text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"(?m)^## ", text)
+    return {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
+
+
+def fields_of(code: str) -> set[str]:
+    """The names in braces in an error's text, without what every text may use."""
+    parsed = string.Formatter().parse("".join(CATALOGUE[code]))
+    return {name for _, name, _, _ in parsed if name is not None} - {"cli"}
+
+
+def constants_of_tests() -> Iterator[str]:
+    """Every string in the tests, without this file."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path != Path(__file__):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+def public(namespace: dict[str, Any], module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The functions, classes and properties that a module or a class of it defines under a public name."""
+    for name, thing in namespace.items():
+        thing = thing.__func__ if isinstance(thing, staticmethod | classmethod) else thing
+        owner = thing.fget if isinstance(thing, property) else thing
+        if not name.startswith("_") and getattr(owner, "__module__", None) == module.__name__:
+            if isinstance(thing, FunctionType | type | property):
+                yield name, thing
+
+
+def test_the_package_has_the_names_of_all_and_no_others() -> None:
+    for name in migrator.__all__:
+        assert getattr(migrator, name).__name__ == name
+    assert list(migrator.__all__) == sorted(migrator.__all__)
+    written = {
+        alias.name
+        for node in ast.walk(MODULES["__init__.py"])
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("migrator.")
+        for alias in node.names
+    }
+    assert written == set(migrator.__all__) == set(migrator._HOMES)
+    loaded = {name for name, thing in vars(migrator).items() if not isinstance(thing, ModuleType)}
+    assert {name for name in loaded if not name.startswith("_")} <= {
+        *migrator.__all__,
+        *("Any", "TYPE_CHECKING", "import_module"),
+    }
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = migrator.nothing
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == migrator.__version__
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_each_of_its_options_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert COMMANDS[name].help
+    for names, details in COMMANDS[name].arguments:
+        assert details.get("help"), names
+    with pytest.raises(SystemExit) as done:
+        main([name, "--help"], config=ROOT / "alembic.ini")
+    assert done.value.code == 0
+    assert f"usage: migrate.py {name}" in capsys.readouterr().out
+
+
+def test_every_command_stands_in_the_readme_and_nothing_else_does() -> None:
+    assert all(HANDED_ON.values())
+    listed = commands_of_readme()
+    assert len(listed) == len(set(listed))
+    assert sorted(listed) == sorted([*COMMANDS, *HANDED_ON])
+
+
+def test_what_alembic_can_do_and_we_do_not_wrap_is_handed_on() -> None:
+    theirs = {
+        name
+        for name, thing in vars(command).items()
+        if isinstance(thing, FunctionType) and thing.__module__ == command.__name__ and not name.startswith("_")
+    }
+    assert set(HANDED_ON) == theirs - set(COMMANDS)
+
+
+def test_every_code_is_raised_and_every_code_raised_has_a_text() -> None:
+    raised: dict[str, list[str]] = {}
+    for site in sites():
+        raised.setdefault(site.code, []).append(site.place)
+    assert {code: places for code, places in raised.items() if code not in CATALOGUE} == {}
+    # Said through another function, or with a code that a variable holds: the word stands in the engine all the same.
+    words = {
+        node.value
+        for path, module in MODULES.items()
+        if path != "messages.py"
+        for node in ast.walk(module)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert [code for code in CODES if code not in raised and code not in words] == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_text_has_its_parts_and_a_command(code: str) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
+    text = render(code, dict.fromkeys(fields_of(code), "x"))
+    fact, *_, anchor = text.splitlines()
+    assert fact
+    assert anchor == f"(docs/errors.md#{code})"
+    assert re.search(r"(?m)^  \S", text), "no command that can be pasted"
+    assert all(part.strip() for part in CATALOGUE[code])
+
+
+def test_whoever_raises_gives_what_the_text_needs() -> None:
+    missing = {
+        f"{site.code} at {site.place}": sorted(fields_of(site.code) - site.fields)
+        for site in sites()
+        if site.code in CATALOGUE and site.fields is not None and fields_of(site.code) - site.fields
+    }
+    assert missing == {}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_section_in_the_docs(code: str) -> None:
+    section = sections_of_errors()[code]
+    for heading in ("**What it means.** ", "**Why it stops.** ", "**What to do.** "):
+        assert section.count(heading) == 1, heading
+    assert "`" in section.partition("**What to do.** ")[2], "no command, name or setting to type"
+
+
+def test_the_docs_have_no_other_codes_and_follow_the_catalogue() -> None:
+    assert list(sections_of_errors()) == CODES
+
+
+def test_every_code_has_a_test() -> None:
+    text = "\0".join(constants_of_tests())
+    without = [code for code in CODES if not re.search(rf"(?<![\w-]){re.escape(code)}(?![\w-])", text)]
+    assert without == [], "codes that no test mentions"
+
+
+def test_a_file_of_the_engine_fits_its_noun() -> None:
+    lines = {path: len((ROOT / "migrator" / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_the_engine_knows_nothing_of_the_application() -> None:
+    found = {}
+    for path, module in MODULES.items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [str(node.module)]
+            else:
+                continue
+            if any(name.partition(".")[0] in ("app", "tests", "benchmarks") for name in names):
+                found[f"{path}:{node.lineno}"] = names
+    assert found == {}
+
+
+def test_only_the_dialects_ask_which_database_it_is() -> None:
+    found = []
+    for path, module in MODULES.items():
+        if path.startswith("dialects/") or path == TYPES:
+            continue
+        for node in ast.walk(module):
+            if not isinstance(node, ast.Compare | ast.match_case | ast.Dict):
+                continue
+            text = ast.unparse(node)
+            if re.search(r"['\"](sqlite|postgresql)['\"]", text) and "dialect" in text.lower():
+                found.append(f"{path}: {text}")
+    assert found == []
+
+
+def test_everything_public_in_the_engine_has_a_docstring() -> None:
+    without = []
+    for path in MODULES:
+        module = importlib.import_module(".".join(("migrator", *Path(path).with_suffix("").parts)).removesuffix(".__init__"))
+        if not module.__doc__:
+            without.append(path)
+        for name, thing in public(vars(module), module):
+            # A dataclass gets one by itself, which says nothing; an overriding method may leave it to the one above.
+            if not inspect.getdoc(thing) or str(thing.__doc__).startswith(f"{name}("):
+                without.append(f"{path}: {name}")
+            for part, inner in public(vars(thing), module) if isinstance(thing, type) else ():
+                if not (inspect.getdoc(inner) or inspect.getdoc(getattr(thing, part))):
+                    without.append(f"{path}: {name}.{part}")
+    assert without == []
+
+
+def test_the_contributors_guide_names_every_room_of_the_engine() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = {Path(path).stem for path in MODULES} - {"__init__"}
+    assert sorted(room for room in rooms if f"`{room}`" not in text) == []
+
+
+def test_the_requirements_name_no_address() -> None:
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+    assert [file.name for file in files] == ["dev.txt", "runtime.txt"]
+    assert [file.name for file in files if "://" in file.read_text(encoding="utf-8")] == []
