@@ -27,7 +27,7 @@ def make_engine(url: str | None = None, **options: Any) -> Engine:
     be used raises `migrator.SettingsError`, which never shows a password.
     """
     configured = {**dotenv_values(ROOT / ".env", interpolate=False), **os.environ}
-    text = url if url is not None else configured.get("DATABASE_URL") or DEFAULT_URL
+    text = url if url is not None else configured.get("DATABASE_URL", DEFAULT_URL) or ""
     options.setdefault("json_serializer", partial(json.dumps, allow_nan=False))
     engine = create_engine(driver_url(text, root=ROOT, source="the application's URL"), **options)
     if engine.dialect.name == "sqlite":

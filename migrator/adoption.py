@@ -29,14 +29,17 @@ class Match:
 
     @property
     def exact(self) -> bool:
+        """Whether nothing differs."""
         return not self.differences
 
     @property
     def harmless(self) -> bool:
+        """Whether nothing differs that matters."""
         return all(difference.harmless for difference in self.differences)
 
     @property
     def real(self) -> tuple[Difference, ...]:
+        """The differences that matter."""
         return tuple(difference for difference in self.differences if not difference.harmless)
 
 
@@ -52,6 +55,7 @@ class Verdict:
 
     @property
     def best(self) -> Match:
+        """The nearest revision."""
         return self.matches[0]
 
 

@@ -44,7 +44,7 @@ _SQL = (
     ("--sql",),
     {"action": "store_true", "help": "print the SQL, open no database; the revision may be a range a:b"},
 )
-_YES = (("--yes",), {"action": "store_true", "help": "do not ask before running what only the log keeps"})
+_YES = (("--yes",), {"action": "store_true", "help": "do not ask before a downgrade that cannot be undone"})
 _JSON = (("--json",), {"action": "store_true", "help": "one JSON document on standard output"})
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from migrator.api import Migrator
     from migrator.results import Report
 
+_NEEDED = ("alembic", "sqlalchemy", "filelock", "dotenv")
+_INSTALL = "Nothing was changed.\nInstall what is pinned:\n  python -m pip install --require-hashes -r requirements/runtime.txt"
+
 # What a downgrade may be allowed to do after all, by the code of the error that forbids it.
 _PERMISSIONS = {"database-ahead": "run_stored", "downgrade-adopted": "drop_adopted"}
 
@@ -160,6 +163,12 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
     except BrokenPipeError:  # the reader of standard output, head for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDED:  # a module of the project's own
+            print(progress.unexpected(options.config, options.database_url), file=sys.stderr)
+            return 2
+        print(f"error: The package {error.name} is not installed.\n{_INSTALL}", file=sys.stderr)
+        return 2
     except Exception as error:
         if not isinstance(error, migrator.MigratorError):
             print(progress.unexpected(options.config, options.database_url), file=sys.stderr)

@@ -24,6 +24,7 @@ def weighed(
     Raises HistoryError for a revision inserted behind an applied one, which Alembic would never run, and for a head without a file,
     unless `run_stored` says that its text in the log may be run: then Alembic knows it inside the block. Warns of edited files.
     """
+    _check_overlap(script, heads)
     ran = latest_runs(entries)
     gone = tuple(_gone(script, heads, ran))
     if not gone:
@@ -36,6 +37,16 @@ def weighed(
             path.write_text(entry.source or "", encoding="utf-8")
             script.revision_map.add_revision(Script(load_python_file(folder, path.name), entry.revision, path))
         yield
+
+
+def _check_overlap(script: ScriptDirectory, heads: Sequence[str]) -> None:
+    if len(heads) < 2:
+        return
+    known = {revision.revision for revision in script.walk_revisions()} & set(heads)
+    for head in known:
+        for revision in script.iterate_revisions(head, "base"):
+            if revision.revision in known - {head}:
+                raise HistoryError("heads-overlap", newer=head, older=revision.revision)
 
 
 def mention_begun(entries: Sequence[Entry]) -> None:

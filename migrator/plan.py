@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -32,7 +32,13 @@ class Step:
 
     @property
     def revision(self) -> str:
+        """The revision's id; of a stamp, all that it leads to."""
         return self.planned.revision
+
+    @property
+    def unverified(self) -> "Step":
+        """The same stamp, which says of itself that nobody compared the schema."""
+        return replace(self, planned=replace(self.planned, description=f"{self.planned.description}, not verified"))
 
     @cached_property
     def text(self) -> str | None:
@@ -113,7 +119,7 @@ def make(asked: Any, function: StepFunction, heads: tuple[str, ...], context: Mi
     script = context.script
     assert script is not None
     try:
-        steps = tuple(function(heads, context))
+        steps = tuple(function(() if context.purge else heads, context))
     except MigratorError:
         raise
     except CommandError as error:

@@ -31,6 +31,7 @@ class Report:
 
     @property
     def seconds(self) -> float:
+        """How long all the steps took together."""
         return sum(step.seconds for step in self.steps)
 
 
@@ -107,4 +108,5 @@ class Status:
 
     @property
     def pending(self) -> tuple[Revision, ...]:
+        """The revisions that are not applied, in their order."""
         return tuple(revision for revision in self.revisions if not revision.applied)

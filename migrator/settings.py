@@ -61,7 +61,7 @@ class Settings:
     accept_loss: tuple[str, ...] = ()
     """What a rebuild on SQLite may lose, in the words of the error that would stop it; only a revision says so, for itself."""
 
-    verify_stamp: bool = False
+    verify_stamp: bool = True
     """Whether a stamp is refused unless the database has the schema of the revision it is stamped with."""
     accept_harmless: bool = False
     """Whether such a stamp goes through when nothing but harmless differences remain."""

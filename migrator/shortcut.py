@@ -63,6 +63,7 @@ class Shortcut:
 
     @property
     def url(self) -> str:
+        """As `Migrator.url`."""
         return self._url or self.full.url
 
     def current(self) -> tuple[str, ...]:

@@ -66,6 +66,8 @@ class Steps:
         Raises StepFailed, LockError, or what the dialect forbids; nothing of the step is left then, except what stood before or in
         an `autocommit_block()`, which the error lists and the log keeps.
         """
+        if step.planned.direction == "stamp" and self.claim is None:
+            step = step.unverified
         own = {name: value for name in _OWN_SETTINGS if (value := getattr(step.module, name, None)) is not None}
         self.dialect.settings = replace(self.settings, **own)
         self.dialect.step = self._facts(step)

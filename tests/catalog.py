@@ -1,6 +1,9 @@
-"""The schema as the database itself keeps it, letter by letter: nothing that a revision made half is overlooked."""
+"""What a database says of itself: its schema, letter by letter, so that nothing that a revision made half is overlooked."""
 
-from sqlalchemy import Connection, text
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
 
 Catalog = frozenset[tuple[str, ...]]
 
@@ -28,3 +31,9 @@ def read_catalog(connection: Connection) -> Catalog:
     rows = connection.execute(text(_SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL))
     found = (tuple(map(str, row)) for row in rows)
     return frozenset(row for row in found if not any(name in part for part in row for name in _BOOKKEEPING))
+
+
+def ask(url: str, question: str) -> Any:
+    """Return the one value that a query answers, on a connection of its own."""
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        return connection.execute(text(question)).scalar_one()

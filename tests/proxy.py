@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import make_url
 
 _SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
-_OURS_TO_ANSWER_AFTER = b"QSF"
+_ANSWERED = (b"Q", b"S", b"F")
 """The messages of a client that the server answers with ReadyForQuery: Query, Sync, FunctionCall."""
 
 Order = Callable[[Sequence["Backend"]], int]
@@ -37,14 +37,14 @@ class Backend:
 
 @dataclass
 class Proxy:
-    """Listens on `port`; `size` server connections are shared by the clients, in session mode there is one for each."""
+    """`size` server connections are shared by the clients; when it is 0 there is one for each."""
 
     server: tuple[str, int]
     database: str
     user: str
     size: int
     order: Order
-    port: int = 0
+    _greeting: bytes = b""
     _idle: list[Backend] = field(default_factory=list)
     _change: threading.Condition = field(default_factory=threading.Condition)
 
@@ -52,36 +52,29 @@ class Proxy:
         """Serve one client until it goes."""
         with client, suppress(ConnectionError):
             _undelayed(client)
-            if not _started(client):
-                return
-            if self.size == 0:
-                backend = self._connect()
-                with backend.connection:
-                    client.sendall(backend.greeting)
-                    while self._transaction(client, backend):
-                        pass
-                return
-            with self._change:
-                client.sendall(self._idle[0].greeting if self._idle else self._connect().greeting)
-            while first := _message(client):
-                if first[:1] == b"X":
-                    return
-                backend = self._take()
-                try:
-                    while _exchange(client, backend.connection, first) != b"I":
-                        first = _message(client)
-                finally:
-                    self._give(backend)
+            if _started(client):
+                self._serve_transactions(client) if self.size else self._serve_session(client)
 
-    def _transaction(self, client: socket.socket, backend: Backend) -> bool:
-        message = _message(client)
-        if not message or message[:1] == b"X":
-            return False
-        _exchange(client, backend.connection, message)
-        return True
+    def _serve_session(self, client: socket.socket) -> None:
+        backend = self._connect()
+        with backend.connection:
+            client.sendall(backend.greeting)
+            while message := _message(client):
+                _exchange(client, backend.connection, message)
+
+    def _serve_transactions(self, client: socket.socket) -> None:
+        client.sendall(self._greeting)
+        while message := _message(client):
+            backend = self._take()
+            try:
+                while _exchange(client, backend.connection, message) != b"I":
+                    message = _message(client)
+            finally:
+                self._give(backend)
 
     def open(self) -> None:
         self._idle = [self._connect() for _ in range(self.size)]
+        self._greeting = self._idle[0].greeting if self._idle else b""
 
     def close(self) -> None:
         for backend in self._idle:
@@ -153,8 +146,10 @@ def _started(client: socket.socket) -> bool:
 def _exchange(client: socket.socket, server: socket.socket, message: bytes) -> bytes:
     """Hand on one message of the client and all that answers it; return the transaction's state after it, I for none."""
     server.sendall(message)
-    while message[:1] not in (b"Q", b"S", b"F"):
+    while message[:1] not in _ANSWERED:
         message = _message(client)
+        if not message:
+            raise ConnectionResetError
         server.sendall(message)
     while True:
         answer = _message(server)
@@ -168,9 +163,9 @@ def _undelayed(peer: socket.socket) -> None:
 
 
 def _message(peer: socket.socket) -> bytes:
-    """One message, type and length included; empty at the end of the connection."""
+    """One message, type and length included; empty when the peer takes its leave or is gone."""
     kind = peer.recv(1)
-    if not kind:
+    if kind in (b"", b"X"):
         return b""
     length = _exactly(peer, 4)
     return kind + length + _exactly(peer, struct.unpack("!i", length)[0] - 4)

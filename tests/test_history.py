@@ -132,6 +132,20 @@ def test_a_database_that_not_even_the_log_can_explain_is_refused(engine: Migrato
     assert rows(database_url, "SELECT version_num FROM alembic_version") == ["elsewhere"]
 
 
+def test_a_version_table_that_has_a_revision_beside_its_ancestor_is_refused_and_mended(
+    engine: Migrator, database_url: str
+) -> None:
+    execute(database_url, "INSERT INTO alembic_version VALUES ('001')")
+    for command in (engine.upgrade, engine.downgrade, engine.status):
+        with pytest.raises(HistoryError) as refused:
+            command()
+        assert refused.value.code == "heads-overlap"
+    for _ in range(2):
+        assert engine.stamp("002", purge=True, verify=False).after == ("002",)
+        assert heads(database_url) == ["002"]
+    assert engine.upgrade().after == ("003",)
+
+
 @pytest.mark.parametrize(
     "broken",
     ["def upgrade(:", "import no_such_module", "revision = '001'", "down_revision = '000'", "del upgrade"],

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests import slow
+from tests.catalog import ask
 from tests.conftest import ROOT
 from tests.forks import Forks, Job, until
 from tests.killing import Killer
 from tests.miniature import miniature
 from tests.templates import Templates
-from tests.test_race import ask
 
 CONFIG = str(ROOT / "alembic.ini")
 LATE_REVISIONS = [f"{number:03}" for number in range(5, 13)]

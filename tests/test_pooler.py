@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from migrator import LockError, Migrator
 from migrator.dialects import advisory
+from tests.catalog import ask
 from tests.conftest import ROOT
 from tests.forks import Forks, Job, until
 from tests.processes import leashed
 from tests.proxy import ORDERS, pooler
-from tests.test_race import ask
 
 CONFIG = str(ROOT / "alembic.ini")
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
@@ -99,7 +99,7 @@ def test_a_lock_that_is_on_another_server_process_is_noticed_and_taken_back(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(advisory, "refuse_pooler", lambda connection: None)
-    with pooler(postgres_url, size=2, order="round robin") as pooled:
+    with pooler(postgres_url, size=3, order="round robin") as pooled:
         with pytest.raises(LockError, match="transaction pooler"):
             Migrator(CONFIG, database_url=pooled).upgrade()
         assert ask(postgres_url, ADVISORY_LOCKS) == 0

@@ -1,28 +1,17 @@
 """On PostgreSQL the application never queues behind a step that waits for a table: real sessions, real locks."""
 
-import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
-from migrator import LockError, Migrator, StepFailed
+from migrator import LockError, StepFailed
+from tests.catalog import ask
 from tests.forks import Forks, Job, until
-from tests.miniature import miniature, write_revisions
-from tests.test_race import ask
+from tests.miniature import miniature
+from tests.sessions import ANIMALS, engine, made_animals, next_revision, session, told
 
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True))
-    op.create_table("plants", sa.Column("id", sa.Integer, primary_key=True))
-    op.execute("INSERT INTO animals SELECT generate_series(1, 100)")
-"""
 # The row shows that a try that failed has left nothing.
 A_ROW_AND_A_COLUMN = """
 def upgrade():
@@ -59,48 +48,7 @@ def upgrade():
 
 @pytest.fixture
 def config(postgres_url: str, tmp_path: Path) -> str:
-    """A project whose first revision, two tables with some rows, is applied."""
-    made = miniature(tmp_path / "project", ANIMALS)
-    Migrator(made, database_url=postgres_url).upgrade()
-    return made
-
-
-@contextmanager
-def session(url: str, *statements: str) -> Iterator[Any]:
-    """Somebody else's transaction, as a driver has it."""
-    with closing(psycopg2.connect(url.replace("+psycopg2", ""), application_name="reporting")) as connection:
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        yield connection
-
-
-@contextmanager
-def told(react: Callable[[list[str]], object]) -> Iterator[list[str]]:
-    """What the engine says while it runs; `react` is called at each line."""
-    lines: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.WARNING:
-                lines.append(record.getMessage())
-                react(lines)
-
-    logger, handler = logging.getLogger("migrator"), Handler()
-    logger.addHandler(handler)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(handler)
-
-
-def engine(config: str, url: str, **settings: Any) -> Migrator:
-    """One that fails where it would wait for ever: a driver that waits cannot be interrupted."""
-    return Migrator(config, database_url=url, **{"statement_timeout": 30_000, **settings})
-
-
-def next_revision(config: str, body: str) -> None:
-    write_revisions(Path(config).parent, [body], first=2)
+    return made_animals(postgres_url, tmp_path / "project")
 
 
 def test_a_blocked_step_is_tried_again_as_a_whole_and_says_who_blocks_it(config: str, postgres_url: str) -> None:
@@ -163,24 +111,6 @@ def test_a_statement_that_takes_longer_than_statement_timeout_fails_the_step(con
     next_revision(config, 'def upgrade():\n    op.execute("SELECT pg_sleep(600)")')
     with pytest.raises(StepFailed, match="statement timeout"):
         engine(config, postgres_url, statement_timeout=50).upgrade()
-
-
-@pytest.mark.parametrize("body", [A_ROW_AND_A_COLUMN, IN_A_BLOCK, "def upgrade():\n    op.execute('nonsense')"])
-def test_a_connection_that_was_handed_in_has_all_its_settings_back(config: str, postgres_url: str, body: str) -> None:
-    next_revision(config, body)
-    settings = "SELECT name, setting FROM pg_settings WHERE name <> 'transaction_isolation'"
-    own = "SET application_name = 'mine'; SET lock_timeout = '7s'; SET statement_timeout = '8s'; SET idle_session_timeout = '9min'"
-    with sa.create_engine(postgres_url, poolclass=NullPool).connect() as connection:
-        connection.exec_driver_sql(own)
-        connection.commit()
-        before = connection.exec_driver_sql(settings).all()
-        connection.commit()
-        try:
-            Migrator(config, connection=connection, statement_timeout=5000).upgrade()
-        except StepFailed:
-            assert "nonsense" in body
-        assert connection.exec_driver_sql(settings).all() == before
-        assert not connection.exec_driver_sql("SELECT * FROM pg_locks WHERE locktype = 'advisory'").all()
 
 
 def test_an_index_built_concurrently_waits_as_long_as_it_takes(forks: Forks, config: str, postgres_url: str) -> None:
@@ -266,68 +196,3 @@ def test_a_deadlock_is_tried_again(
         thread.join()
     assert report.steps[0].tries == 2
     assert "(reporting)" in lines[0] or "gone by now" in lines[0]
-
-
-def test_a_session_that_is_ended_by_the_server_is_a_failed_step_and_no_more(
-    forks: Forks, config: str, postgres_url: str
-) -> None:
-    next_revision(config, 'def upgrade():\n    op.execute("SELECT pg_terminate_backend(pg_backend_pid())")')
-    (result,) = forks.run(Job(["upgrade"], config, postgres_url))
-    assert result.code == 2
-    fact = result.stderr.partition("error: ")[2].splitlines()[0]
-    assert fact.startswith("Revision 002 (002_step.py) failed on its upgrade: ")
-    assert "connection" in fact
-    assert "the database is at 001" in result.stderr
-    assert "Traceback" not in result.stderr
-    next_revision(config, A_ROW_AND_A_COLUMN)
-    assert engine(config, postgres_url, lock_wait=0).upgrade().after == ("002",)
-
-
-def test_a_step_may_be_idle_for_longer_than_the_server_allows_its_clients(config: str, postgres_url: str) -> None:
-    with sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT").connect() as connection:
-        name = sa.make_url(postgres_url).database
-        connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '50ms'")
-    body = (
-        "import time\n\n\ndef upgrade():\n    op.execute('SELECT 1')\n    time.sleep(0.3)\n    op.execute('SELECT 2')"
-    )
-    next_revision(config, body)
-    assert engine(config, postgres_url).upgrade().after == ("002",)
-
-
-def test_the_lock_stays_with_the_session_through_an_autocommit_block(
-    config: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
-    note = """
-def note():
-    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
-    with open(os.environ["NOTES"], "a") as notes:
-        print(op.get_bind().exec_driver_sql(held).scalar(), file=notes)
-
-
-def upgrade():
-    note()
-    with op.get_context().autocommit_block():
-        note()
-    note()
-"""
-    next_revision(config, note)
-    engine(config, postgres_url).upgrade()
-    assert (tmp_path / "notes").read_text().split() == ["1", "1", "1"]
-
-
-def test_a_role_that_may_not_look_at_others_is_told_what_it_may_see(
-    forks: Forks, config: str, postgres_url: str
-) -> None:
-    next_revision(config, "def upgrade():\n    op.execute('SELECT pg_sleep(600)')")
-    with session(postgres_url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pg_signal_backend") as owner:
-        owner.commit()
-    (holder,) = forks.start(Job(["upgrade"], config, postgres_url))
-    until(lambda: ask(postgres_url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
-    limited = {"PGOPTIONS": "-c role=pg_signal_backend"}
-    (result,) = forks.run(Job(["--lock-wait", "0", "upgrade"], config, postgres_url, environment=limited))
-    holder.kill()
-    holder.wait()
-    assert result.code == 2
-    assert f":{holder.pid} (pid " in result.stderr
-    assert "since when this role may not see" in result.stderr

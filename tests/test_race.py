@@ -7,14 +7,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from migrator import Migrator
+from tests.catalog import ask
 from tests.conftest import ROOT, PopulatedAt
 from tests.forks import Forks, Job, Process, until
 from tests.miniature import miniature, write_revisions
@@ -181,11 +179,6 @@ def test_runs_that_wait_do_not_hold_up_an_index_built_concurrently(
     assert [result.code for result in results] == [0] * PROCESSES, results
     assert sum("Applied" in result.stdout for result in results) == 1
     assert ask(postgres_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_animals_name'::regclass")
-
-
-def ask(url: str, question: str) -> Any:
-    with sa.create_engine(url, poolclass=NullPool).connect() as connection:
-        return connection.execute(sa.text(question)).scalar_one()
 
 
 def test_the_lock_file_that_a_dead_run_left_is_nobodys(forks: Forks, sqlite_url: str) -> None:

@@ -132,6 +132,7 @@ def until_broken(connection: Connection) -> Iterator[None]:
 
 
 def ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:
+    """Execute one statement; SQLAlchemy begins a transaction for it where there is none."""
     return connection.execute(sa.text(question), values)
 
 

@@ -43,6 +43,7 @@ class Clause:
         return tuple(token.normal for token in self.tokens)
 
     def says(self, word: str) -> bool:
+        """Return whether the word, in capitals, is one of its tokens."""
         return any(token.word == word for token in self.tokens)
 
 
@@ -59,9 +60,11 @@ class Column:
 
     @property
     def key(self) -> str:
+        """The name as SQLite compares names."""
         return self.name.casefold()
 
     def of(self, kind: str) -> Clause | None:
+        """Return the first clause of a kind, None where there is none."""
         return next((clause for clause in self.clauses if clause.kind == kind), None)
 
     def says(self, kind: str) -> tuple[str, ...]:
@@ -91,6 +94,7 @@ class Definition:
 
     @property
     def primary_key(self) -> tuple[Column | None, Clause] | None:
+        """The clause of the primary key, with its column where it stands on one."""
         return next(((column, clause) for column, clause in self.every() if clause.kind == "PRIMARY KEY"), None)
 
 

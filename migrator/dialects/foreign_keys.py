@@ -40,6 +40,7 @@ class Violation(NamedTuple):
 
     @property
     def words(self) -> str:
+        """What an error says of it."""
         if not self.columns:
             return f"{self.table}: {self.parent}"
         row = f" row {self.rowid}" if self.rowid is not None else ""
@@ -59,6 +60,7 @@ class ForeignKeys:
         self.forget()
 
     def forget(self) -> None:
+        """Begin a step: nothing of an earlier one counts."""
         self.quiet = False
         self._before: dict[str, Counter[Violation]] = {}
         self._everything: Counter[Violation] | None = None

@@ -47,6 +47,7 @@ class Merge:
     """The columns of foreign keys that come."""
 
     def run(self) -> "Merge":
+        """Do it all, and return itself."""
         self.removed = [column for key, column in self.old.columns.items() if key not in self.new.columns]
         self.added = [column for key, column in self.new.columns.items() if key not in self.old.columns]
         self._gone = {column.key for column in self.removed}

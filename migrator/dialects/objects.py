@@ -29,6 +29,7 @@ class Thing:
         connection.exec_driver_sql(f"{self.sql[:at]} {quoted(self.schema)}.{self.sql[at:].lstrip()}")
 
     def drop(self, connection: Connection) -> None:
+        """Drop it."""
         connection.exec_driver_sql(f"DROP {self.kind} {quoted(self.schema)}.{quoted(self.name)}")
 
     def is_there(self, connection: Connection) -> bool:
@@ -104,6 +105,7 @@ class Thing:
 
     @property
     def words(self) -> str:
+        """What an error, or `accept_loss`, calls it."""
         return f"{self.table}: {self.kind} {self.name}" if self.kind != "view" else f"view {self.name}"
 
 

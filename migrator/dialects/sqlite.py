@@ -153,9 +153,9 @@ class SQLite(Dialect):
         if self._known_step is not self.step:
             self._known_step = self.step
             self._keys.forget()
-            accepted = self.settings.accept_loss
-            accepted = (accepted,) if isinstance(accepted, str) else accepted
-            self._impl.step = Step(self._keys, frozenset(accepted), self._failure)
+            accepted: Any = self.settings.accept_loss  # one text is easily written without the comma
+            accepted = frozenset((accepted,) if isinstance(accepted, str) else accepted)
+            self._impl.step = Step(self._keys, accepted, self._failure)
 
     def end(self, connection: Connection) -> None:
         # SQLite goes on with a transaction whose COMMIT found a reader in its way, and SQLAlchemy does not know it.

@@ -25,6 +25,7 @@ class Untyped(UserDefinedType[Any]):
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
+        """As SQLAlchemy asks it: what stands behind the column's name."""
         return ""
 
 
@@ -63,6 +64,7 @@ class TableChange:
 
     @property
     def text(self) -> str:
+        """The SQL that makes the new table."""
         where = f"{quoted(self.schema)}." if self.schema != "main" else ""
         options = ", ".join(self.merge.options)
         return f"CREATE TABLE {where}{quoted(self.new_name)} ({','.join(self.merge.items)}\n) {options}".rstrip()
