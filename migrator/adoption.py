@@ -80,8 +80,9 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
     """Raise StampRefused unless the connected database has the schema that the history gives at `revision`. Reads only."""
     if replay.branches:
         raise StampRefused("stamp-unverifiable", revision=revision)
-    verdict = look(connection, replay)
-    match = Match(revision, compare(_found(connection, replay), replay.schemas[revision], known=replay.known))
+    there = _found(connection, replay)
+    verdict = judge(there, replay.schemas)
+    match = Match(revision, compare(there, replay.schemas[revision], known=replay.known))
     if match.exact or (accept_harmless and match.harmless):
         return
     best = verdict.best
@@ -123,6 +124,8 @@ class Claim:
         if self._replay.branches or len(heads) > 1:
             raise StampRefused("stamp-unverifiable", revision=", ".join(heads))
         revision = next(iter(heads), "base")
+        # From here to the commit nobody else may change what is compared.
+        self._replay.dialect.hold_still(self._connection, self._replay.known)
         verify(self._connection, self._replay, revision, accept_harmless=self._settings.accept_harmless)
 
 
@@ -176,13 +179,13 @@ def check(found: Adoption, *, accept_harmless: bool) -> None:
     )
     code = "adopt-harmless" if verdict.best.harmless else "adopt-no-match"
     differences = "".join(f"\n  - {d.text}{' (harmless)' if d.harmless else ''}" for d in verdict.best.differences)
-    raise StampRefused(code, nearest=listed, best=verdict.best.revision, differences=differences)
+    raise StampRefused(code, nearest=listed, best=verdict.best.revision, differences=differences, adoption=found)
 
 
 def check_downgrade(connection: Connection, replay: Replay, revisions: Sequence[str], entries: Sequence[Entry]) -> None:
     """Raise HistoryError, saying what would go, when one of the revisions to be taken back never ran here, but was stamped over.
 
-    Nobody's history made those tables. Reads only.
+    Nobody's history made those tables. Where nothing would go, a stamped revision may be taken back like any other. Reads only.
     """
     ran = latest_runs(entries)
     stamps = [entry.revision for entry in entries if entry.direction == "stamp" and entry.outcome == "done"]
@@ -200,9 +203,8 @@ def check_downgrade(connection: Connection, replay: Replay, revisions: Sequence[
             for column in after[name].columns
             if column.name not in {other.name for other in before[name].columns}
         ]
-    raise HistoryError(
-        "downgrade-adopted", first=adopted[0], gone="".join(f"\n  - {text}" for text in gone) or " nothing"
-    )
+    if gone:
+        raise HistoryError("downgrade-adopted", first=adopted[0], gone="".join(f"\n  - {text}" for text in gone))
 
 
 def _below(replay: Replay, revision: str, stamps: Sequence[str]) -> bool:

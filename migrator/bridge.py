@@ -64,7 +64,7 @@ def load(path: Path) -> ModuleType:
 def _add_unseen(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay, wanted: sa.MetaData) -> None:
     """Indexes that SQLAlchemy does not reflect are not in the metadata either, so that autogenerate cannot miss them."""
     there = {name for found in replay.dialect.unseen_indexes(connection).values() for name, _ in found}
-    for table, indexes in wanted.info["unseen"].items():
+    for table, indexes in wanted.info.get("unseen", {}).items():
         for name, text in indexes:
             if name not in there:
                 kind = "UNIQUE INDEX" if text.startswith("unique ") else "INDEX"

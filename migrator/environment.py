@@ -36,7 +36,7 @@ def run_env(metadata: sa.MetaData, **options: Any) -> None:
     opts = environment().context_opts
     with plan.explained(config, asked=opts.get("destination_rev"), start=opts.get("starting_rev")):
         if context.is_offline_mode() or _writes_a_file_only():
-            _offline(_url(config, settings), options)
+            _offline(_url(config, settings), settings, options)
             return
         with _connected(config, settings) as connection:
             run(connection, **options)
@@ -63,7 +63,7 @@ def _given(config: Config) -> Connection | Engine | None:
     return given
 
 
-def _offline(url: sa.URL, options: dict[str, Any]) -> None:
+def _offline(url: sa.URL, settings: Settings, options: dict[str, Any]) -> None:
     if writes():
         plan.load(environment().script)
     context.configure(
@@ -75,6 +75,7 @@ def _offline(url: sa.URL, options: dict[str, Any]) -> None:
         transaction_per_migration=True,
         **options,
     )
+    dialects.named(url.get_backend_name(), settings).offline(context.get_context())
     with context.begin_transaction():
         context.run_migrations()
 

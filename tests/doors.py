@@ -1,9 +1,10 @@
 """Every door to the engine: the two programs, the Python API, and the env.py of a project that Alembic's own templates made."""
 
 import io
+import logging
 import re
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -66,6 +67,20 @@ class Door:
         return Result(0, "", "")
 
 
+@contextmanager
+def kept_logging() -> Iterator[None]:
+    """Put logging back as it was: the env.py of Alembic's templates, run in this process, sets it up anew."""
+    loggers = [
+        logging.root,
+        *(one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)),
+    ]
+    before = [(one, one.level, one.handlers[:], one.propagate, one.disabled) for one in loggers]
+    yield
+    for one, level, handlers, propagate, disabled in before:
+        one.setLevel(level)
+        one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
+
+
 def foreign(template: str, *, changed: bool = True, before: str = "") -> Callable[..., str]:
     """A project as `alembic init --template` makes it, with the three lines of its env.py changed; `before` is put before them."""
 
@@ -105,5 +120,4 @@ DOORS: Mapping[str, Door] = {
     "Migrator": Door(_own, ""),
     "a generic env.py": Door(foreign("generic")),
     "an async env.py": Door(foreign("async")),
-    "Migrator on an async env.py": Door(foreign("async"), ""),
 }

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from migrator import DatabaseError, HistoryError, Migrator, NotAtHead, StepFailed
 from tests.conftest import ROOT
-from tests.doors import DOORS
+from tests.doors import DOORS, kept_logging
 from tests.looking import execute, heads, logged, state, tables
 from tests.miniature import miniature
 
@@ -119,7 +119,8 @@ def test_in_a_running_asyncio_program(engine: Migrator, database_url: str) -> No
 
 def test_in_a_running_asyncio_program_on_an_async_env_py(database_url: str, tmp_path: Path) -> None:
     config = DOORS["an async env.py"].make(tmp_path / "project", ANIMALS, url=database_url)
-    asyncio.run(asyncio.to_thread(Migrator(config).upgrade))
+    with kept_logging():
+        asyncio.run(asyncio.to_thread(Migrator(config).upgrade))
     assert heads(database_url) == ["001"]
 
 

@@ -85,7 +85,12 @@ def test_what_goes_down_and_what_is_stamped_is_recorded_too(database_url: str, t
     engine.stamp("002", verify=False)
     assert logged(database_url) == ["001", "002", "downgrade 002", "downgrade 001", "stamp 002"]
     stamp = engine.log(1)[0]
-    assert (stamp.description, stamp.file, stamp.source, stamp.checksum) == ("stamped 002, not verified", None, None, None)
+    assert (stamp.description, stamp.file, stamp.source, stamp.checksum) == (
+        "stamped 002, not verified",
+        None,
+        None,
+        None,
+    )
     assert engine.log(1)[0].os_user == getpass.getuser()
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from migrator import Migrator, cli
 from migrator.shortcut import Shortcut
 from tests.conftest import ROOT
+from tests.doors import kept_logging
 from tests.looking import execute, state
 from tests.miniature import miniature, write_revisions
 from tests.processes import Project
@@ -149,12 +150,10 @@ def project(directory: Path, url: str) -> Case:
 @pytest.fixture
 def _own_logging() -> Iterator[None]:
     """The command line sets up logging and warnings; put back what it changes."""
-    before = warnings.showwarning, logging.root.handlers[:]
-    levels = {name: logging.getLogger(name).level for name in (None, "migrator", "sqlalchemy.engine")}
-    yield
-    warnings.showwarning, logging.root.handlers[:] = before
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    before = warnings.showwarning
+    with kept_logging():
+        yield
+    warnings.showwarning = before
 
 
 @pytest.mark.usefixtures("_own_logging")

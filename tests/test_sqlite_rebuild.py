@@ -258,33 +258,29 @@ def test_a_column_that_sqlite_does_not_drop_is_dropped_by_a_rebuild(tmp_path: Pa
         assert ours.ask("SELECT * FROM t") == [(1, "y")]
 
 
-def test_a_leftover_is_explained_and_not_dropped(tmp_path: Path) -> None:
-    before = ORDERS + "CREATE TABLE _alembic_tmp_orders (id INTEGER); INSERT INTO _alembic_tmp_orders VALUES (1);"
-    with project(tmp_path / "ours", revision(LONGER), before=before) as ours, pytest.raises(StepFailed) as caught:
-        ours.upgrade()
-    assert caught.value.code == "table-left-over"
-    assert "It holds 1 rows, orders holds 2." in str(caught.value)
-    assert f"sqlite3 {ours.file} 'DROP TABLE \"_alembic_tmp_orders\"'" in str(caught.value)
-    assert ours.ask("SELECT count(*) FROM _alembic_tmp_orders") == [1]
-    with project(
-        tmp_path / "other", revision("op.create_table('t', sa.Column('id', sa.Integer))"), before=before
-    ) as other:
-        other.upgrade()  # it is in nobody's way
-
-
-def test_a_leftover_that_is_the_only_copy_stops_every_run(tmp_path: Path) -> None:
-    before = "CREATE TABLE _alembic_tmp_orders (id INTEGER); INSERT INTO _alembic_tmp_orders VALUES (1);"
-    text = revision("op.create_table('t', sa.Column('id', sa.Integer))")
-    with project(tmp_path / "ours", text, before=before) as ours:
-        with pytest.raises(Exception, match='ALTER TABLE "_alembic_tmp_orders" RENAME TO "orders"') as caught:
-            ours.upgrade()
-        assert getattr(caught.value, "code", "") == "table-lost"
-        assert "t" not in ours.schema()
-
-
 def test_definitions_that_cannot_be_read_are_not_guessed_at(tmp_path: Path) -> None:
     before = "CREATE TABLE t (id INTEGER PRIMARY KEY, É TEXT, é TEXT);"
     body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('id', type_=sa.BigInteger())"
     with project(tmp_path / "ours", revision(body), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     assert caught.value.code == "rebuild-unclear"
+
+
+def test_rows_that_a_conflict_clause_would_leave_out_of_the_copy_stop_the_step(tmp_path: Path) -> None:
+    before = "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT UNIQUE ON CONFLICT IGNORE); INSERT INTO t VALUES (1, '1'), (2, '01');"
+    body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('code', type_=sa.Integer())"
+    with project(tmp_path / "ours", revision(body), before=before) as ours:
+        with pytest.raises(StepFailed, match="t: 1 of 2 rows"):
+            ours.upgrade()
+        assert ours.ask("SELECT code FROM t") == ["01", "1"]
+
+
+def test_what_would_be_kept_goes_when_the_revision_says_so(tmp_path: Path) -> None:
+    own = "accept_loss = ('orders: COLLATE NOCASE on email', 'orders: AUTOINCREMENT on id')"
+    with scenario("rebuild_keeps_the_definition", tmp_path / "before") as kept:
+        before = (kept.ask("SELECT sql FROM sqlite_master WHERE name = 'orders'")[0]) + ";"
+    with project(tmp_path / "ours", revision(LONGER, own=own), before=before) as ours:
+        ours.upgrade()
+        assert "COLLATE" not in ours.schema()["orders"]
+        assert "AUTOINCREMENT" not in ours.schema()["orders"]
+        assert "CHECK (length(email) > 3)" in ours.schema()["orders"]

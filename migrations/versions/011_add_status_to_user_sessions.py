@@ -28,4 +28,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     # SQLite drops no column that an index still names; the CHECK goes with the column on both.
     op.drop_index(STATUS_INDEX, table_name="user_sessions")
-    op.drop_column("user_sessions", "status")
+    with op.batch_alter_table("user_sessions") as batch:
+        batch.drop_column("status")

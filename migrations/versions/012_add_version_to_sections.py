@@ -22,4 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_column("sections", "version")
+    with op.batch_alter_table("sections") as batch:
+        batch.drop_column("version")

@@ -99,9 +99,15 @@ class Dialect:
         """Return the schemas in which tables may be, None for the default one."""
         return (None,)
 
+    def hold_still(self, connection: Connection, tables: Collection[str]) -> None:
+        """Keep other sessions from changing the definition of these tables until the transaction ends; rows may change."""
+
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         """Make an empty database of the same kind for a while, and connect to it; DatabaseError where that is not allowed."""
         raise NotImplementedError
+
+    def offline(self, migration: MigrationContext) -> None:
+        """Prepare a run that writes SQL to a file."""
 
     def user(self, connection: Connection) -> str | None:
         """Return the database's user, None where there are no users."""

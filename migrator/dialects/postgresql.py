@@ -1,7 +1,7 @@
 """PostgreSQL: an advisory lock held by the session that works, and a lock_timeout in every transaction."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
@@ -121,6 +121,9 @@ class PostgreSQL(Dialect):
         if default.startswith(scratch.NAME):  # a scratch schema beside the real ones
             return (None,)
         return (None, *(name for name in inspector.get_schema_names() if name not in (default, "information_schema")))
+
+    def hold_still(self, connection: Connection, tables: Collection[str]) -> None:
+        sessions.hold_still(connection, tables)
 
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         return scratch.postgresql(connection)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from migrator.dialects import blocking, expressions, leftovers, scratch
+from migrator.dialects import blocking, expressions, leftovers, offline, scratch
 from migrator.dialects.base import Dialect
 from migrator.dialects.foreign_keys import ForeignKeys
 from migrator.dialects.rebuild import Rebuilding, Step
@@ -184,6 +184,9 @@ class SQLite(Dialect):
     @property
     def patience(self) -> float:
         return self.settings.lock_wait
+
+    def offline(self, migration: MigrationContext) -> None:
+        migration.impl = offline.Direct.around(migration.impl)
 
     def unseen_indexes(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
         return expressions.indexes(connection)
