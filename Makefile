@@ -41,6 +41,7 @@ lint: $(DEV) ## ruff check, ruff format --check, mypy
 
 bench: $(DEV) ## Time migrate.py against alembic and against the bare driver
 	$(PY) -m benchmarks.cost $(BENCH_ARGS)
+	$(PY) -m benchmarks.rebuild
 
 soak: $(DEV) ## The long forms of the kill and race tests (many minutes)
 	$(PY) -m tests.soak

@@ -42,6 +42,11 @@ class Match:
         """The differences that matter."""
         return tuple(difference for difference in self.differences if not difference.harmless)
 
+    @property
+    def distance(self) -> tuple[int, int]:
+        """What orders matches: the weight of what is not harmless, then how many differences there are at all."""
+        return sum(difference.weight for difference in self.real), len(self.differences)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -70,7 +75,7 @@ def judge(found: Snapshot, schemas: Mapping[str, Snapshot]) -> Verdict:
     known = {name for tables in schemas.values() for name in tables}
     revisions = {revision: tables for revision, tables in schemas.items() if revision != "base"}
     matches = [Match(revision, compare(found, tables, known=known)) for revision, tables in revisions.items()]
-    matches.sort(key=lambda match: (len(match.real), len(match.differences)))  # stable: earlier revisions first
+    matches.sort(key=lambda match: match.distance)  # stable: earlier revisions first
     alike = tuple(r for r, t in revisions.items() if r != matches[0].revision and t == revisions[matches[0].revision])
     extra = tuple(sorted(found.keys() - known))
     return Verdict(tuple(matches[:3]), alike, extra, len(known & found.keys()))

@@ -25,6 +25,7 @@ examples:
   python migrate.py downgrade                      one revision back
   python migrate.py status --exit-code             exit 1 when revisions are pending
   python migrate.py revision --autogenerate -m "add a column"
+  python migrate.py check --own old_table          compare that table too, which no model or revision speaks of
   python migrate.py --database-url postgresql://me@localhost/app current
 
 The database: --database-url, else MIGRATION_DATABASE_URL, else DATABASE_URL (also from .env), else sqlalchemy.url
@@ -120,6 +121,7 @@ def parse(arguments: Sequence[str], config: Path) -> argparse.Namespace:
     if options.command in HANDED_ON:
         # Theirs is -v; ours may stand behind the command as well, and what is left is for Alembic to read.
         ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        ours.add_argument("--own", action="append", metavar="TABLE", default=argparse.SUPPRESS)
         _add_common(ours, suppress=True, verbose=False)
         options, options.arguments = ours.parse_known_args(options.arguments, options)
         return options

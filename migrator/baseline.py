@@ -1,6 +1,5 @@
 """A history begun from a database that has none: models and one revision that makes exactly the schema that is there."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from migrator.errors import HistoryError, SettingsError
 from migrator.foreign import TABLES
 from migrator.replay import Replay
 from migrator.results import Report
-from migrator.schema import compare, snapshot
+from migrator.schema import compare, reflecting, snapshot
 from migrator.settings import Settings
 
 REVISION = "001"
@@ -70,6 +69,8 @@ def make(
     folder = Path(script.versions)
     if heads or any(script.walk_revisions()):
         raise HistoryError("baseline-not-first", path=folder, at=", ".join(heads) or "base")
+    if models.is_file() and "__tablename__" in models.read_text(encoding="utf-8"):
+        raise SettingsError("file-unusable", path=models, reason="there are models in it, which would be lost")
     dialect = dialects.of(connection, settings)
     replay = Replay(script, connection, dialect, migration.version_table)
     metadata = _reflect(connection, replay)
@@ -104,8 +105,7 @@ def _reflect(connection: Connection, replay: Replay) -> sa.MetaData:
     metadata = sa.MetaData()
     sa.event.listen(metadata, "column_reflect", migration.impl.autogen_column_reflect)
     left_out = replay.own_tables | TABLES
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    with reflecting():
         for schema in replay.dialect.schemas(connection):
             metadata.reflect(connection, schema=schema, only=lambda name, _: name not in left_out)
     return metadata

@@ -76,7 +76,14 @@ def _stamp(engine: "Migrator", options: argparse.Namespace) -> int:
 
 def _adopt(engine: "Migrator", options: argparse.Namespace) -> int:
     how = {name: getattr(options, name) for name in ("upgrade", "accept_harmless", "fix", "bridge", "dry_run")}
-    found = engine.adopt(**how)
+    try:
+        found = engine.adopt(**how)
+    except migrator.StampRefused as refused:
+        if options.json and "adoption" in refused.fields:
+            printing.document(printing.adoption_document(refused.fields["adoption"]))
+        elif "adoption" in refused.fields and not options.quiet:
+            printing.others(refused.fields["adoption"])
+        raise
     if options.json:
         printing.document(printing.adoption_document(found))
     else:
@@ -156,7 +163,8 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
         return code
     except KeyboardInterrupt:
         print(
-            "Interrupted. The step at work was rolled back; see where the database is:\n  python migrate.py current",
+            "Interrupted. The step at work was rolled back, but for what an autocommit_block() had committed, which the next run\n"
+            "goes on from. See where the database is:\n  python migrate.py status",
             file=sys.stderr,
         )
         return 2
@@ -178,7 +186,12 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
 
 
 def _engine(options: argparse.Namespace) -> "Migrator":
-    settings = {"database_url": options.database_url, "lock_wait": options.lock_wait}
+    own = getattr(options, "own", None)
+    settings = {
+        "database_url": options.database_url,
+        "lock_wait": options.lock_wait,
+        "own": None if own is None else tuple(own),
+    }
     if options.verbose or options.command in HANDED_ON:
         return migrator.Migrator(options.config, **settings)
     return cast("Migrator", Shortcut(options.config, **settings))

@@ -27,6 +27,7 @@ _RUNNERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]
     "django_migrations": ("Django", ("name",), ("applied",), ("app",)),
     "flyway_schema_history": ("Flyway", ("version", "script"), ("installed_on",), ("description",)),
 }
+_NUMBERS = ("id", "installed_rank")
 _BOOKKEEPING = frozenset({"knex_migrations_lock", "ar_internal_metadata"})
 TABLES = frozenset(_RUNNERS) | _BOOKKEEPING
 
@@ -55,9 +56,11 @@ def _rows(connection: Connection, inspector: sa.Inspector, table: str) -> Iterat
     name, at, description = (_first(names, columns) for names in wanted)
     if name is None:  # a table that is only called alike
         return
-    chosen = [sa.null() if column is None else sa.column(column) for column in (name, at, description)]
-    order: sa.ColumnElement[Any] = sa.column(_first(("id", "installed_rank", at or name, name), columns) or name)
-    for row in connection.execute(sa.select(*chosen).select_from(sa.table(table)).order_by(order)):
+    # What is applied again whenever it changes has no version in Flyway's table, only a file.
+    names = sa.func.coalesce(*(sa.cast(sa.column(each), sa.Text()) for each in wanted[0] if each in columns), "")
+    chosen = [sa.null() if column is None else sa.column(column) for column in (at, description)]
+    order = [sa.nulls_last(sa.column(each)) for each in (_first(_NUMBERS, columns) or at, name) if each]
+    for row in connection.execute(sa.select(names, *chosen).select_from(sa.table(table)).order_by(*order)):
         yield Earlier(runner, table, str(row[0]), _moment(row[1]), _words(row[2]))
 
 

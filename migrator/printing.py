@@ -95,18 +95,25 @@ def adoption(found: "Adoption", *, quiet: bool) -> None:
             f"Written, not run: {found.bridge}\nIt leads to {best.revision}. Read it, then: adopt --bridge {found.bridge}"
         )
         return
-    sure = "exactly" if best.exact else f"but for {len(best.differences)} harmless differences"
+    plural = "" if len(best.differences) == 1 else "s"
+    sure = "exactly" if best.exact else f"but for {len(best.differences)} harmless difference{plural}"
     print(f"The schema is that of {best.revision}, {sure}; every revision was replayed and compared.")
     if alike:
         print(f"{', '.join(alike)} give the same schema: the earliest is taken, so that no change of rows is left out.")
-    for row in found.earlier:
-        print(f"Applied before by {row.runner}: {row.name}")
-    if found.verdict.extra:
-        print(f"Left alone, no revision makes them: {', '.join(found.verdict.extra)}")
+    others(found)
     if found.report is not None:
         report(found.report, quiet=False)
     else:
         print("Nothing was written." if not found.is_there else "The version table says so already.")
+
+
+def others(found: "Adoption") -> None:
+    """Print what other runners applied, and the tables that are nobody's here."""
+    for row in found.earlier:
+        when = "" if row.applied_at is None else f" at {row.applied_at.isoformat(sep=' ', timespec='seconds')}"
+        print(f"Applied before by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
+    if found.verdict.extra:
+        print(f"Left alone, no revision makes them: {', '.join(found.verdict.extra)}")
 
 
 def adoption_document(found: "Adoption") -> dict[str, Any]:

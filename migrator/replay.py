@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -19,9 +18,9 @@ from sqlalchemy.engine import Connection
 from migrator import dialects, history
 from migrator.autogenerate import LOG_TABLE
 from migrator.dialects.base import Dialect, log
-from migrator.schema import Column, Rule, Snapshot, Table, snapshot
+from migrator.schema import Column, Rule, Snapshot, Table, reflecting, snapshot
 
-_FORMAT = "1"  # of the cache; with another number the old files are not read
+_FORMAT = "2"  # of the cache; with another number the old files are not read
 
 
 @dataclass
@@ -70,8 +69,7 @@ class Replay:
         metadata = sa.MetaData()
         for at, scratch, own in self._steps():
             if at == revision:
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+                with reflecting():
                     metadata.reflect(scratch, only=lambda name, _: name not in self.own_tables)
                 metadata.info["unseen"] = own.unseen_indexes(scratch)
                 break

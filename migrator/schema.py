@@ -7,6 +7,7 @@ types as the dialect writes them, defaults and expressions without their spellin
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,9 @@ from migrator.dialects import Dialect
 
 Kind = Literal["primary key", "unique", "foreign key", "check", "index"]
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
+_NOTHING = ("", "None", "False", "[]", "{}")
+_TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
+_ALONE = re.compile(r"(?<![\w'\"])\(([\w.]+|'(?:[^']|'')*')\)")
 _SIZED = re.compile(r"VARCHAR\((\d+)\)", re.I)
 
 
@@ -49,6 +53,11 @@ class Table:
     columns: tuple[Column, ...]
     rules: frozenset[Rule]
 
+    @property
+    def size(self) -> int:
+        """How many things there are to say of it."""
+        return 1 + len(self.columns) + len(self.rules)
+
 
 Snapshot = Mapping[str, Table]
 
@@ -60,6 +69,8 @@ class Difference:
     table: str
     text: str
     harmless: bool = False
+    weight: int = 1
+    """How far apart it sets the two: a table counts for all that is in it."""
 
 
 def snapshot(
@@ -73,8 +84,7 @@ def snapshot(
     tables: dict[str, Table] = {}
     unseen_indexes = dialect.unseen_indexes(connection)
     for schema in dialect.schemas(connection):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipped unsupported reflection")  # those are the unseen ones
+        with reflecting():
             told = _tell(inspector, schema)
         for key, columns in told["columns"].items():
             name = key[1] if key[0] is None else f"{key[0]}.{key[1]}"
@@ -91,7 +101,7 @@ def compare(found: Snapshot, wanted: Snapshot, *, known: Collection[str] = ()) -
     Extra tables do not count, except those in `known`: tables that the history makes at another revision.
     """
     differences = [
-        Difference(name, f"the table {name} is there and should not be")
+        Difference(name, f"the table {name} is there and should not be", weight=found[name].size)
         for name in found
         if name in known and name not in wanted
     ]
@@ -100,19 +110,39 @@ def compare(found: Snapshot, wanted: Snapshot, *, known: Collection[str] = ()) -
             differences += _columns(found[name], table)
             differences += _different_rules(found[name], table)
         else:
-            differences.append(Difference(name, f"the table {name} is missing"))
+            differences.append(Difference(name, f"the table {name} is missing", weight=table.size))
     return tuple(differences)
 
 
+@contextmanager
+def reflecting() -> Iterator[None]:
+    """Keep SQLAlchemy from warning of what it reads in part: indexes on expressions are read apart, odd types stay what they were told."""
+    with warnings.catch_warnings():
+        for text in (
+            "Skipped unsupported",
+            "Could not instantiate",
+            "Did not recognize",
+            "Can't validate",
+            ".*expression-based",
+        ):
+            warnings.filterwarnings("ignore", text, sa.exc.SAWarning)
+        yield
+
+
 def plain(expression: str | None) -> str | None:
-    """Return an SQL expression without its spelling: case, white space, quotes around names and outer parentheses."""
+    """Return an SQL expression without its spelling: case, white space, quotes around names, parentheses that do nothing.
+
+    Casts to text as well: PostgreSQL tells them in another way each time that it is told what it told.
+    """
     if expression is None:
         return None
-    parts = _QUOTED.split(expression)
+    uncast = "".join(p if p.startswith("'") else _TEXT_CAST.sub("", p) for p in _QUOTED.split(expression))
+    parts = _QUOTED.split(_ALONE.sub(r"\1", uncast))
     text = "".join(p if p.startswith("'") else re.sub(r'[\s"`\[\]]+', " ", p).lower() for p in parts)
     text = re.sub(r"\s*([(),=<>!|+*/-]+)\s*", r"\1", text).strip()
-    while text.startswith("(") and _closes_last(text):
-        text = text[1:-1].strip()
+    before = ""
+    while before != text:
+        before, text = text, _ALONE.sub(r"\1", _single(text))
     return text
 
 
@@ -153,7 +183,8 @@ def _rules(key: Any, told: Mapping[str, Any]) -> Iterator[Rule]:
         columns = f"{_names(foreign['constrained_columns'])} to {target} {_names(foreign['referred_columns'])}"
         yield Rule("foreign key", foreign["name"], columns + options)
     for check in told["check"].get(key, ()):
-        yield Rule("check", check["name"], plain(check["sqltext"]) or "")
+        trusted = "" if not check.get("dialect_options", {}).get("not_valid") else " not valid"
+        yield Rule("check", check["name"], f"{plain(check['sqltext'])}{trusted}")
     for index in told["index"].get(key, ()):
         if not index.get("duplicates_constraint"):
             yield Rule("index", index["name"], _index(index))
@@ -163,7 +194,7 @@ def _index(told: Mapping[str, Any]) -> str:
     columns = [plain(text) or "" for text in told.get("expressions", told["column_names"])]
     order = {name: " ".join(words) for name, words in told.get("column_sorting", {}).items()}
     parts = ", ".join(f"{name} {order[name]}" if name in order else name for name in columns)
-    options = {name: value for name, value in told.get("dialect_options", {}).items() if value}
+    options = {name: value for name, value in told.get("dialect_options", {}).items() if str(value) not in _NOTHING}
     words = "".join(f" {name.partition('_')[2]} {plain(str(value))}" for name, value in sorted(options.items()))
     return f"{'unique ' if told['unique'] else ''}({parts}){words}"
 
@@ -220,10 +251,17 @@ def _names(columns: Collection[str]) -> str:
     return f"({', '.join(columns)})"
 
 
-def _closes_last(text: str) -> bool:
-    depth = 0
-    for position, sign in enumerate(text):
-        depth += (sign == "(") - (sign == ")")
-        if depth == 0:
-            return position == len(text) - 1
-    return False
+def _single(text: str) -> str:
+    """Return the text without parentheses around all of it, or around nothing but another pair."""
+    opened: list[int] = []
+    pairs: dict[int, int] = {}
+    quoted = False
+    for position, sign in enumerate(f"({text})"):
+        quoted ^= sign == "'"
+        if sign == "(" and not quoted:
+            opened.append(position)
+        elif sign == ")" and not quoted and opened:
+            pairs[opened.pop()] = position
+    inner = {start + 1: end - 1 for start, end in pairs.items() if pairs.get(start + 1) == end - 1}
+    dropped = {0, len(text) + 1, *inner, *inner.values()}
+    return "".join(sign for position, sign in enumerate(f"({text})") if position not in dropped).strip()

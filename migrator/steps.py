@@ -68,7 +68,7 @@ class Steps:
         """
         if step.planned.direction == "stamp" and self.claim is None:
             step = step.unverified
-            log.warning("%s was stamped without a look at the schema: nobody knows whether it is true", step.revision)
+            log.warning("%s is stamped without a look at the schema: nobody has seen whether it is true", step.revision)
         own = {name: value for name in _OWN_SETTINGS if (value := getattr(step.module, name, None)) is not None}
         self.dialect.settings = replace(self.settings, **own)
         self.dialect.step = self._facts(step)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from migrator import Migrator
 from migrator.cli import main
+from migrator.schema import reflecting
 from tests.fingerprint import columns_of, fingerprint
 from tests.looking import connected, execute
 from tests.processes import Result
@@ -30,7 +31,7 @@ def cli(capsys: pytest.CaptureFixture[str], url: str, *arguments: str, config: P
 
 def data(url: str) -> dict[str, tuple[int, str]]:
     """Every row of every table that is not the engine's, in the columns that are there now."""
-    with connected(url) as connection:
+    with connected(url) as connection, reflecting():
         return fingerprint(connection, as_stored=True)
 
 

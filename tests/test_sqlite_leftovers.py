@@ -21,9 +21,11 @@ LONGER = "with op.batch_alter_table('orders') as batch:\n    batch.alter_column(
 
 def test_stock_alembic_says_only_that_there_is_such_a_table(tmp_path: Path) -> None:
     before = ORDERS + "CREATE TABLE _alembic_tmp_orders (id INTEGER);"
-    with project(tmp_path / "stock", revision(LONGER), before=before, stock=True, foreign_keys=False) as stock:
-        with pytest.raises(sa.exc.OperationalError, match="table _alembic_tmp_orders already exists"):
-            stock.upgrade()
+    with (
+        project(tmp_path / "stock", revision(LONGER), before=before, stock=True, foreign_keys=False) as stock,
+        pytest.raises(sa.exc.OperationalError, match="table _alembic_tmp_orders already exists"),
+    ):
+        stock.upgrade()
 
 
 def test_a_leftover_is_explained_and_not_dropped(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """PostgreSQL's other sessions: who holds the migration lock, and who is in the way of a step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,6 +23,12 @@ _IN_THE_WAY = """
     WHERE l.granted AND a.pid <> pg_backend_pid() AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     GROUP BY 1, 2, 3, 4, a.xact_start, 6 ORDER BY a.xact_start
+"""
+_LOCKABLE = """
+    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'UPDATE')
+      AND (n.nspname = current_schema() AND c.relname = ANY (:tables) OR n.nspname || '.' || c.relname = ANY (:tables))
+    ORDER BY 1
 """
 
 
@@ -73,6 +79,17 @@ def stop_autovacuum(connection: Connection, tables: Iterable[str]) -> None:
             raise
     finally:
         connection.rollback()
+
+
+def hold_still(connection: Connection, tables: Collection[str]) -> None:
+    """Lock out whoever would change these tables' definition until the transaction ends; readers and writers go on.
+
+    Tables that are missing, and those on which the role may take no such lock, are left out.
+    https://www.postgresql.org/docs/current/explicit-locking.html
+    """
+    names = connection.execute(sa.text(_LOCKABLE), {"tables": list(tables)}).scalars().all()
+    if names:
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
 def _words(row: sa.RowMapping) -> str:
