@@ -32,7 +32,7 @@ upgrade: $(RUNTIME) ## Migrate the database to the newest revision (app.db unles
 	$(PY) migrate.py upgrade
 
 test: $(DEV) ## Run the tests, on SQLite and PostgreSQL
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(DEV) ## ruff check, ruff format --check, mypy
 	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy"; do \

@@ -20,7 +20,7 @@ from migrator.errors import HistoryError, SettingsError
 from migrator.foreign import TABLES
 from migrator.replay import Replay
 from migrator.results import Report
-from migrator.schema import compare, reflecting, snapshot
+from migrator.schema import NOTHING, compare, reflecting, snapshot
 from migrator.settings import Settings
 
 REVISION = "001"
@@ -77,7 +77,7 @@ def make(
     if not metadata.tables:
         raise HistoryError("adopt-empty")
     path = folder / f"{REVISION}_baseline.py"
-    text = _models(connection, metadata)
+    text = _models(connection, _reflect(connection, replay))  # by itself, because sqlacodegen changes the types in it
     path.write_text(_revision(connection, replay, metadata), encoding="utf-8")
     try:
         _prove(connection, Replay(ScriptDirectory.from_config(config), connection, dialect, migration.version_table))
@@ -95,8 +95,40 @@ def _models(connection: Connection, metadata: sa.MetaData) -> str:
         from sqlacodegen.generators import DeclarativeGenerator
     except ImportError:
         raise SettingsError("baseline-needs-sqlacodegen") from None
-    text: str = DeclarativeGenerator(metadata, connection, ()).generate()
-    return text
+    indexes = "".join(_index(connection, index) for index in _taken_out(metadata))
+    text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
+    return f"import sqlalchemy as sa\n{text}\n\n{indexes}" if indexes else text
+
+
+def _taken_out(metadata: sa.MetaData) -> list[sa.Index]:
+    """Take the indexes out that sqlacodegen cannot write, on expressions and with conditions, and return them."""
+    found: list[sa.Index] = []
+    for table in metadata.sorted_tables:
+        odd = [index for index in table.indexes if _is_odd(index)]
+        table.indexes.difference_update(odd)
+        found += sorted(odd, key=lambda index: str(index.name))
+    return found
+
+
+def _is_odd(index: sa.Index) -> bool:
+    plain = all(isinstance(part, sa.Column) for part in index.expressions)
+    return not plain or any(name.endswith(("_where", "_ops", "_include")) for name in _kwargs(index))
+
+
+def _kwargs(index: sa.Index) -> dict[str, Any]:
+    return {name: value for name, value in index.dialect_kwargs.items() if str(value) not in NOTHING}
+
+
+def _index(connection: Connection, index: sa.Index) -> str:
+    assert index.table is not None
+    compiler = connection.dialect.statement_compiler(connection.dialect, None)
+    expressions = [sa.text(part) if isinstance(part, str) else part for part in index.expressions]
+    parts = [f"sa.text({compiler.process(part, include_table=False, literal_binds=True)!r})" for part in expressions]
+    parts += ["unique=True"] if index.unique else []
+    for name, value in sorted(_kwargs(index).items()):
+        parts.append(f"{name}=sa.text({str(value)!r})" if name.endswith("_where") else f"{name}={value!r}")
+    arguments = "".join(f"        {part},\n" for part in (repr(str(index.name)), *parts))
+    return f"Base.metadata.tables[{index.table.key!r}].append_constraint(\n    sa.Index(\n{arguments}    )\n)\n"
 
 
 def _reflect(connection: Connection, replay: Replay) -> sa.MetaData:

@@ -59,7 +59,9 @@ def _rows(connection: Connection, inspector: sa.Inspector, table: str) -> Iterat
     # What is applied again whenever it changes has no version in Flyway's table, only a file.
     names = sa.func.coalesce(*(sa.cast(sa.column(each), sa.Text()) for each in wanted[0] if each in columns), "")
     chosen = [sa.null() if column is None else sa.column(column) for column in (at, description)]
-    order = [sa.nulls_last(sa.column(each)) for each in (_first(_NUMBERS, columns) or at, name) if each]
+    order: list[sa.ColumnElement[Any]] = [
+        sa.nulls_last(sa.column(each)) for each in (_first(_NUMBERS, columns) or at, name) if each
+    ]
     for row in connection.execute(sa.select(names, *chosen).select_from(sa.table(table)).order_by(*order)):
         yield Earlier(runner, table, str(row[0]), _moment(row[1]), _words(row[2]))
 

@@ -19,9 +19,9 @@ from migrator.dialects import Dialect
 
 Kind = Literal["primary key", "unique", "foreign key", "check", "index"]
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
-_NOTHING = ("", "None", "False", "[]", "{}")
+NOTHING = ("", "None", "False", "[]", "{}")
 _TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
-_ALONE = re.compile(r"(?<![\w'\"])\(([\w.]+|'(?:[^']|'')*')\)")
+_ALONE = re.compile(r"('(?:[^']|'')*')|(?<![\w'\"])\(([\w.]+|'(?:[^']|'')*')\)")
 _SIZED = re.compile(r"VARCHAR\((\d+)\)", re.I)
 
 
@@ -137,12 +137,12 @@ def plain(expression: str | None) -> str | None:
     if expression is None:
         return None
     uncast = "".join(p if p.startswith("'") else _TEXT_CAST.sub("", p) for p in _QUOTED.split(expression))
-    parts = _QUOTED.split(_ALONE.sub(r"\1", uncast))
+    parts = _QUOTED.split(_ALONE.sub(r"\1\2", uncast))
     text = "".join(p if p.startswith("'") else re.sub(r'[\s"`\[\]]+', " ", p).lower() for p in parts)
     text = re.sub(r"\s*([(),=<>!|+*/-]+)\s*", r"\1", text).strip()
     before = ""
     while before != text:
-        before, text = text, _ALONE.sub(r"\1", _single(text))
+        before, text = text, _ALONE.sub(r"\1\2", _single(text))
     return text
 
 
@@ -194,7 +194,7 @@ def _index(told: Mapping[str, Any]) -> str:
     columns = [plain(text) or "" for text in told.get("expressions", told["column_names"])]
     order = {name: " ".join(words) for name, words in told.get("column_sorting", {}).items()}
     parts = ", ".join(f"{name} {order[name]}" if name in order else name for name in columns)
-    options = {name: value for name, value in told.get("dialect_options", {}).items() if str(value) not in _NOTHING}
+    options = {name: value for name, value in told.get("dialect_options", {}).items() if str(value) not in NOTHING}
     words = "".join(f" {name.partition('_')[2]} {plain(str(value))}" for name, value in sorted(options.items()))
     return f"{'unique ' if told['unique'] else ''}({parts}){words}"
 

@@ -260,7 +260,9 @@ def test_the_history_of_another_runner_is_shown_and_copied_once(
     for name, description in expected:
         assert f"{name} {description}".strip() in shown
     assert engine(database_url).adopt().earlier
-    found = [(entry.revision, entry.description) for entry in engine(database_url).log() if entry.direction == "earlier"]
+    found = [
+        (entry.revision, entry.description) for entry in engine(database_url).log() if entry.direction == "earlier"
+    ]
     assert [name for name, _ in reversed(found)] == [name for name, _ in expected]
     for (_, said), (_, description) in zip(reversed(found), expected, strict=True):
         assert description in said
@@ -317,7 +319,9 @@ def test_a_bridge_that_does_not_arrive_is_rolled_back(database_url: str, copy: P
     execute(database_url, "DROP INDEX ix_users_tier", "DROP INDEX ix_datasets_user_id")
     found = Migrator(copy, database_url=database_url).adopt(fix=True)
     assert found.bridge is not None
-    text = re.sub(r"batch_op.create_index\('ix_users_tier'.*", "op.execute('DELETE FROM analyses')", found.bridge.read_text())
+    text = re.sub(
+        r"batch_op.create_index\('ix_users_tier'.*", "op.execute('DELETE FROM analyses')", found.bridge.read_text()
+    )
     assert "DELETE" in text
     found.bridge.write_text(text)
     before = data(database_url), tables(database_url)

@@ -54,7 +54,11 @@ def brought_aboard(project: Project, url: str) -> str:
 
 
 def files(name: str, dialect: str) -> str:
-    found = {"chat_agent": legacy.CHAT_AGENT, "typescript_agent": legacy.TYPESCRIPT_AGENT, "prd_maker": legacy.PRD_MAKER}
+    found = {
+        "chat_agent": legacy.CHAT_AGENT,
+        "typescript_agent": legacy.TYPESCRIPT_AGENT,
+        "prd_maker": legacy.PRD_MAKER,
+    }
     return found.get(name) or legacy.SEQUELIZE[dialect]
 
 

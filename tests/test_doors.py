@@ -53,7 +53,10 @@ def test_the_same_commands_do_the_same_through_migrate_and_through_alembic(
                 assert done.code == 0, done
             assert state(url) == state(other)
         unlike = project.migrate("stamp", "003", url=url), project.alembic("stamp", "003", url=other)
-        assert [(done.code, "stamp-refused" in done.stderr + done.stdout) for done in unlike] == [(1, True), (255, True)]
+        assert [(done.code, "stamp-refused" in done.stderr + done.stdout) for done in unlike] == [
+            (1, True),
+            (255, True),
+        ]
         for done in (
             project.migrate("stamp", "003", "--no-verify", url=url),
             project.alembic("-x", "no_verify", "stamp", "003", url=other),
