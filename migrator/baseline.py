@@ -122,8 +122,14 @@ def _kwargs(index: sa.Index) -> dict[str, Any]:
 def _index(connection: Connection, index: sa.Index) -> str:
     assert index.table is not None
     compiler = connection.dialect.statement_compiler(connection.dialect, None)
-    expressions = [sa.text(part) if isinstance(part, str) else part for part in index.expressions]
-    parts = [f"sa.text({compiler.process(part, include_table=False, literal_binds=True)!r})" for part in expressions]
+
+    def written(part: Any) -> str:
+        if isinstance(part, sa.Column):  # as text it would be an expression, which Alembic does not compare on SQLite
+            return repr(part.name)
+        element = sa.text(part) if isinstance(part, str) else part
+        return f"sa.text({compiler.process(element, include_table=False, literal_binds=True)!r})"
+
+    parts = [written(part) for part in index.expressions]
     parts += ["unique=True"] if index.unique else []
     for name, value in sorted(_kwargs(index).items()):
         parts.append(f"{name}=sa.text({str(value)!r})" if name.endswith("_where") else f"{name}={value!r}")

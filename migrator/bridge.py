@@ -16,7 +16,11 @@ from migrator.autogenerate import options_for
 from migrator.replay import Replay
 from migrator.schema import plain, reflecting
 
-_IMPORTS = {"postgresql.": "from sqlalchemy.dialects import postgresql", "types.": "from migrator import types"}
+_IMPORTS = {
+    "sqlite.": "from sqlalchemy.dialects import sqlite",
+    "postgresql.": "from sqlalchemy.dialects import postgresql",
+    "types.": "from migrator import types",
+}
 _FILE = '''"""Take this database to revision {revision}.
 
 Written by `adopt --fix` from what separates the two. Read it: nothing here has been run. Then: {command}

@@ -96,7 +96,12 @@ def adoption(found: "Adoption", *, quiet: bool) -> None:
         )
         return
     plural = "" if len(best.differences) == 1 else "s"
-    sure = "exactly" if best.exact else f"but for {len(best.differences)} harmless difference{plural}"
+    harmless = (
+        f"but for {len(best.differences)} harmless difference{plural}"
+        if best.harmless
+        else "now that the bridge has run"
+    )
+    sure = "exactly" if best.exact else harmless
     print(f"The schema is that of {best.revision}, {sure}; every revision was replayed and compared.")
     if alike:
         print(f"{', '.join(alike)} give the same schema: the earliest is taken, so that no change of rows is left out.")

@@ -88,8 +88,8 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
         steps.log.schema = migration.version_table_schema
         plan.load(script)
         replay = Replay(script, connection, dialect, migration.version_table)
-        # `--no-verify`, or `alembic -x no_verify stamp`, says not to look
-        if function.__name__ == "do_stamp" and settings.verify_stamp and "no_verify" not in context.get_x_argument():
+        said = context.get_x_argument()  # `alembic -x no_verify stamp`, `alembic -x drop_adopted downgrade`
+        if function.__name__ == "do_stamp" and settings.verify_stamp and "no_verify" not in said:
             steps.claim = adoption.Claim(connection, replay, settings)
         before = after = _heads(migration, connection)
         entries = steps.log.read(connection)
@@ -97,7 +97,7 @@ def _write(connection: Connection, settings: Settings, dialect: Dialect, options
         run_stored = settings.run_stored and function.__name__ == "downgrade"
         with evidence.weighed(script, () if migration.purge else before, entries, run_stored=run_stored):
             planned = plan.make(asked, function, before, migration)
-            if function.__name__ == "downgrade" and not settings.drop_adopted:
+            if function.__name__ == "downgrade" and not (settings.drop_adopted or "drop_adopted" in said):
                 adoption.check_downgrade(connection, replay, [step.revision for step in planned], entries)
                 connection.rollback()
             if planned:

@@ -107,7 +107,9 @@ def test_one_column_too_few_is_named_and_brought_by_the_bridge(
         engine(database_url).adopt()
     assert refused.value.fields["best"] == "007"
     assert "the column datasets.purpose (TEXT) is missing" in refused.value.fields["differences"]
-    bridged(database_url, copy, capsys, "007", "'purpose'")
+    execute(database_url, "ALTER TABLE datasets DROP COLUMN columns")
+    there, before = columns(database_url), data(database_url)
+    bridged(database_url, copy, capsys, "007", "'purpose'", "'columns'")
     assert data_in(database_url, there) == before
     assert engine(database_url).upgrade().after == ("012",)
     assert data_in(database_url, there) == before

@@ -118,3 +118,27 @@ def test_an_empty_database_has_no_baseline(empty_project: Project, database_url:
     done = empty_project.migrate("baseline", url=database_url)
     assert (done.code, "adopt-empty" in done.stderr) == (2, True), done
     assert list((empty_project.path / "migrations/versions").glob("*.py")) == []
+
+
+def test_a_revision_that_does_not_make_the_same_is_taken_away(empty_project: Project, postgres_url: str) -> None:
+    execute(
+        postgres_url,
+        "CREATE TABLE invoices (id INTEGER PRIMARY KEY, total INTEGER)",
+        "ALTER TABLE invoices ADD CONSTRAINT positive CHECK (total > 0) NOT VALID",
+    )
+    before = (empty_project.path / "app/models/__init__.py").read_text()
+    done = empty_project.migrate("baseline", url=postgres_url)
+    assert (done.code, "baseline-differs" in done.stderr) == (2, True), done
+    assert "check positive on invoices: total>0 not valid" in done.stderr
+    assert list((empty_project.path / "migrations/versions").glob("*.py")) == []
+    assert (empty_project.path / "app/models/__init__.py").read_text() == before
+    assert (heads(postgres_url), tables(postgres_url)) == ([], {"invoices"})
+
+
+def test_without_sqlacodegen_it_says_what_to_install(empty_project: Project, sqlite_url: str) -> None:
+    execute(sqlite_url, "CREATE TABLE invoices (id INTEGER PRIMARY KEY)")
+    (empty_project.path / "sqlacodegen.py").write_text("raise ImportError('as if it were not there')\n")
+    done = empty_project.migrate("baseline", url=sqlite_url)
+    assert (done.code, "baseline-needs-sqlacodegen" in done.stderr) == (2, True), done
+    assert list((empty_project.path / "migrations/versions").glob("*.py")) == []
+    assert tables(sqlite_url) == {"invoices"}
