@@ -33,7 +33,8 @@ TEXTS: dict[str, Message] = {
     "downgrade-adopted": Message(
         "This downgrade goes below the revision at which the database was adopted: {first} never ran here.",
         UNTOUCHED + " It would delete what was there before the history:{gone}",
-        "Make a copy of the database first. Where that is meant, it asks, or takes the answer from --yes (from `-x drop_adopted` under alembic):\n  {cli} downgrade",
+        "Make a copy of the database first. Where that is meant, it asks, or takes the answer from --yes; under `alembic` "
+        "`-x drop_adopted` says so:\n  {cli} downgrade",
     ),
     "bridge-unusable": Message(
         "The file {path} is not a bridge that adopt has written.",
