@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import alembic
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -36,6 +36,10 @@ class Log:
     schema: str | None
     root: Path
     enabled: bool = True
+    is_there: bool = False
+    """Set when a step that wrote to it was committed, so that the table is not looked for again."""
+    may_have_begun: bool = True
+    """Cleared when all entries were read and none is `begun`, so that none is taken away again at each step."""
 
     @cached_property
     def table(self) -> sa.Table:
@@ -66,12 +70,15 @@ class Log:
     ) -> tuple[Entry, ...]:
         """Return the entries, or those of one outcome, newest first; none where there is no table. Reads only."""
         if not self.enabled or not sa.inspect(connection).has_table(LOG_TABLE, self.schema):
+            self.may_have_begun = False
             return ()
         wanted = sa.select(self.table).order_by(self.table.c.id.desc()).limit(limit)
         if outcome is not None:
             wanted = wanted.where(self.table.c.outcome == outcome)
-        found = connection.execute(wanted)
-        return tuple(Entry(**row) for row in found.mappings())
+        found = tuple(Entry(**row) for row in connection.execute(wanted).mappings())
+        if limit is None and outcome in (None, "begun"):
+            self.may_have_begun = any(entry.outcome == "begun" for entry in found)
+        return found
 
     def write(
         self,
@@ -90,9 +97,10 @@ class Log:
         """
         if not self.enabled:
             return
-        self.table.create(connection, checkfirst=True)
+        if not self.is_there:
+            self.table.create(connection, checkfirst=True)
         planned, columns, finished = step.planned, self.table.c, datetime.now(UTC)
-        if outcome != "failed":
+        if outcome != "failed" and self.may_have_begun:
             which = sa.true() if planned.direction == "stamp" else columns.revision == step.revision
             connection.execute(self.table.delete().where(columns.outcome == "begun", which))
         entry = {
@@ -112,6 +120,7 @@ class Log:
             **self._origin,
         }
         connection.execute(self.table.insert().values(entry))
+        self.may_have_begun = self.may_have_begun or outcome == "begun"
 
     def write_earlier(self, connection: Connection, rows: Sequence[Earlier]) -> None:
         """Copy what other runners applied, once, in the connection's own transaction; where they did not say when, it is now."""
@@ -139,7 +148,7 @@ class Log:
         return {
             "os_user": _user(),
             "host": socket.gethostname(),
-            "program": f"migrator {migrator.__version__}, alembic {version('alembic')}",
+            "program": f"migrator {migrator.__version__}, alembic {alembic.__version__}",
             "git_commit": _commit(self.root),
         }
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
@@ -18,7 +18,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from migrator import foreign
-from migrator.adoption import Claim
 from migrator.audit import Log, begun
 from migrator.dialects.base import Dialect, log
 from migrator.errors import LockError, MigratorError, StampRefused, StepFailed
@@ -27,6 +26,9 @@ from migrator.plan import Step
 from migrator.results import Applied
 from migrator.settings import Settings
 from migrator.url import scrub
+
+if TYPE_CHECKING:
+    from migrator.adoption import Claim
 
 _OWN_SETTINGS = ("lock_timeout", "statement_timeout", "retry_for", "accept_loss")
 
@@ -96,6 +98,7 @@ class Steps:
                 raise self._failure(step, error) from error
         seconds, done = time.monotonic() - clock, step.planned
         self.heads = self._heads_after
+        self.log.is_there = True
         self.applied.append(Applied(done.revision, done.direction, done.description, seconds, self.dialect.attempt))
         log.info("%s %s in %.2f s: %s", done.direction, done.revision, seconds, done.description)
 

@@ -57,9 +57,12 @@ class AdvisoryLock:
             finally:
                 self._release()
 
-    def is_held(self) -> bool:
-        """Return whether the server process that answers now holds the lock, in the transaction at hand."""
-        return bool(ask(self._connection, _HELD, **self._key).scalar_one())
+    def is_held(self, also: str = "", **values: Any) -> bool:
+        """Return whether the server process that answers now holds the lock, in the transaction at hand.
+
+        `also` are more expressions for the same question, with their `values`: one round trip less at the start of each step.
+        """
+        return bool(ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).scalar_one())
 
     def _take(self) -> bool:
         held: bool = ask(self._connection, "SELECT pg_try_advisory_lock(:space, :key)", **self._key).scalar_one()

@@ -36,6 +36,7 @@ class PostgreSQL(Dialect):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._indexes: set[str] = set()
+        self._user: str | None = None
 
     @contextmanager
     def lock(self, connection: Connection, version_table: str) -> Iterator[None]:
@@ -47,16 +48,15 @@ class PostgreSQL(Dialect):
             yield
 
     def begin(self, connection: Connection) -> None:
-        if not self._lock.is_held():
-            raise LockError("lock-lost")
         limit = self.settings.statement_timeout
-        ask(
-            connection,
-            "SELECT set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
+        held = self._lock.is_held(
+            ", set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
             "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
         )
+        if not held:
+            raise LockError("lock-lost")
 
     @property
     def _wait(self) -> int:
@@ -98,7 +98,10 @@ class PostgreSQL(Dialect):
                 other.execute(f"SET lock_timeout = '{self._own}'")
 
     def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if name := indexes.created(statement):
+        # Only these can end with an INVALID index, or take one for their own.
+        if ("CONCURRENTLY" in statement.upper() or "EXISTS" in statement.upper()) and (
+            name := indexes.created(statement)
+        ):
             self._indexes.add(name)
 
     def verify(self, connection: Connection) -> None:
@@ -133,7 +136,9 @@ class PostgreSQL(Dialect):
         return name is not None and bool(indexes.invalid(connection, {name}))
 
     def user(self, connection: Connection) -> str | None:
-        return str(ask(connection, "SELECT current_user").scalar_one())
+        if self._user is None:
+            self._user = str(ask(connection, "SELECT current_user").scalar_one())
+        return self._user
 
     def in_autocommit(self, connection: Connection) -> bool:
         return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
