@@ -29,7 +29,9 @@ def weighed(
     gone = tuple(_gone(script, heads, ran))
     if not gone:
         _check_applied(script, heads, ran)
-    elif not run_stored:
+        yield
+        return
+    if not run_stored:
         raise _ahead(gone)
     with TemporaryDirectory() as folder:
         for entry in reversed(gone):

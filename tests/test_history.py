@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from migrator import HistoryError, Migrator
+from tests.conftest import ROOT
 from tests.forks import Forks, Job
 from tests.looking import execute, heads, logged, rows, state, tables
 from tests.miniature import miniature, write_revisions
@@ -162,3 +163,11 @@ def test_a_broken_later_revision_keeps_the_first_from_being_applied(
     write_revisions(tmp_path / "project", [STONES], first=3)
     assert len(engine.upgrade().steps) == 3
     assert logged(database_url) == ["001", "002", "003"]
+
+
+def test_an_upgrade_needs_no_place_for_temporary_files(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose file system may only be read."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "is not there"))
+    assert Migrator(ROOT / "alembic.ini", database_url=database_url).upgrade("001").after == ("001",)
