@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from migrator.cli import main
+from migrator.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(config=Path(__file__).with_name("alembic.ini")))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
-    from migrator.environment import run_env
-    from migrator.errors import (
+    from migrator.errors.tree import (
         DatabaseError,
         HistoryError,
         LockError,
@@ -19,22 +18,23 @@ if TYPE_CHECKING:
         StampRefused,
         StepFailed,
     )
-    from migrator.runner import run
+    from migrator.runner.environment import run_env
+    from migrator.runner.run import run
     from migrator.settings import Settings
 
 _HOMES = {
     "Migrator": "api",
-    "run": "runner",
-    "run_env": "environment",
+    "run": "runner.run",
+    "run_env": "runner.environment",
     "Settings": "settings",
-    "MigratorError": "errors",
-    "SettingsError": "errors",
-    "HistoryError": "errors",
-    "DatabaseError": "errors",
-    "LockError": "errors",
-    "StampRefused": "errors",
-    "StepFailed": "errors",
-    "NotAtHead": "errors",
+    "MigratorError": "errors.tree",
+    "SettingsError": "errors.tree",
+    "HistoryError": "errors.tree",
+    "DatabaseError": "errors.tree",
+    "LockError": "errors.tree",
+    "StampRefused": "errors.tree",
+    "StepFailed": "errors.tree",
+    "NotAtHead": "errors.tree",
 }
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import to_list
 
-from migrator.errors import SettingsError
+from migrator.errors.tree import SettingsError
 
 _SYNC_DRIVERS: dict[str, dict[str | None, str | None]] = {
     "postgresql": {None: None, "asyncpg": None, "psycopg_async": "psycopg"},

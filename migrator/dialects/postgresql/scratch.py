@@ -1,0 +1,67 @@
+"""An empty database of the same kind, there for a while: to replay a history and look at what it makes."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from migrator.errors.tree import DatabaseError
+from migrator.url import driver_url
+
+NAME = "migrator_scratch_"
+
+
+@contextmanager
+def database(connection: Connection) -> Iterator[Connection]:
+    """A database beside the connected one; a schema in it where the role may not create databases. Gone afterwards.
+
+    Raises DatabaseError, saying what to grant, where the role may do neither.
+    """
+    name = f"{NAME}{uuid.uuid4().hex[:16]}"
+    url = driver_url(connection.engine.url.render_as_string(hide_password=False), root=Path(), source="the connection")
+    admin = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        if _allowed(admin, f"CREATE DATABASE {name} TEMPLATE template0"):
+            try:
+                yield from _connected(sa.create_engine(url.set(database=name), poolclass=NullPool))
+            finally:
+                _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
+        elif _allowed(admin, f"CREATE SCHEMA {name}"):
+            try:
+                # That schema alone: a name that it lacks must not be found among the real tables.
+                options = {"options": f"-csearch_path={name}"}
+                yield from _connected(sa.create_engine(url, poolclass=NullPool, connect_args=options))
+            finally:
+                _execute(admin, f"DROP SCHEMA {name} CASCADE")
+        else:
+            raise DatabaseError("scratch-refused", role=url.username or "the role", database=url.database)
+    finally:
+        admin.dispose()
+
+
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _allowed(admin: Engine, statement: str) -> bool:
+    try:
+        _execute(admin, statement)
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) == "42501":  # insufficient_privilege
+            return False
+        raise
+    return True
+
+
+def _execute(admin: Engine, statement: str) -> None:
+    with admin.connect() as connection:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,1 @@
+"""A SQLite table rebuilt, and kept whole."""

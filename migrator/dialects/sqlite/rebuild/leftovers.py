@@ -1,0 +1,48 @@
+"""Tables called `_alembic_tmp_…`, which a rebuild that failed without a transaction has left behind. Nothing is dropped here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from migrator.dialects.sqlite.sql.tokens import quoted, same
+from migrator.errors.tree import DatabaseError, MigratorError
+
+_PREFIX = "_alembic_tmp_"
+_LONGEST = 50  # Alembic cuts the name of its table there
+
+
+def refuse_lost_tables(connection: Connection) -> None:
+    """Raise when a leftover's own table is gone, so that it holds the only copy of the rows; reads, before the first step."""
+    tables = _tables(connection, "main")
+    connection.rollback()
+    for name in tables:
+        table = name.removeprefix(_PREFIX)
+        if name == table:
+            continue
+        cut = len(name) >= _LONGEST
+        if not any(same(other, table) or (cut and other.casefold().startswith(table.casefold())) for other in tables):
+            rows = _count(connection, "main", name)
+            connection.rollback()
+            raise DatabaseError("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))
+
+
+def refuse(connection: Connection, schema: str, name: str, table: str, fail: Callable[..., MigratorError]) -> None:
+    """Raise when the name that a rebuild of `table` needs is taken by the leftover of another one."""
+    if any(same(name, other) for other in _tables(connection, schema)):
+        rows, own = _count(connection, schema, name), _count(connection, schema, table)
+        raise fail("table-left-over", leftover=name, table=table, rows=rows, own=own, file=_file(connection))
+
+
+def _tables(connection: Connection, schema: str) -> list[str]:
+    return list(
+        connection.exec_driver_sql(f"SELECT name FROM {quoted(schema)}.sqlite_master WHERE type = 'table'").scalars()
+    )
+
+
+def _count(connection: Connection, schema: str, name: str) -> Any:
+    return connection.exec_driver_sql(f"SELECT count(*) FROM {quoted(schema)}.{quoted(name)}").scalar_one()
+
+
+def _file(connection: Connection) -> str:
+    return connection.engine.url.database or ":memory:"

@@ -1,0 +1,214 @@
+"""The definition of a rebuilt table: what stood there before, changed only in what the step changes.
+
+Alembic makes the new table from what SQLAlchemy reflects, and much of a CREATE TABLE is not reflected. So three texts are compared:
+`old` as SQLite stored it, `base` as Alembic would write the unchanged table, and `new` as it writes the changed one. Where base and new
+agree the step meant nothing, and the old words stay.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from migrator.dialects.sqlite.sql.create_table import Clause, Column, Definition
+
+_ATTRIBUTES = ("TYPE", "NULL", "DEFAULT", "COLLATE", "GENERATED")
+_EXTRAS = ("AUTOINCREMENT", "DESC", "CONFLICT")
+Additions = list[tuple[Column | None, Clause]]
+
+
+@dataclass
+class Merge:
+    """The three definitions of `table`, and after `run()` what becomes of them.
+
+    `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that it declares as meant,
+    `restates_checks` says that it brings CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns.
+    """
+
+    table: str
+    old: Definition
+    base: Definition
+    new: Definition
+    standing: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+    restates_checks: bool = False
+    arranges: bool = False
+
+    items: list[str] = field(default_factory=list)
+    """The new table, to be joined by commas."""
+    options: tuple[str, ...] = ()
+    lost: list[str] = field(default_factory=list)
+    """What cannot be kept and was not declared as meant, in words."""
+    direct: bool = True
+    """Whether columns come at the end and go, and nothing else happens."""
+    converted: set[str] = field(default_factory=set)
+    """The columns whose values may be others, or compare otherwise, afterwards."""
+    keys_lost: bool = False
+    """Whether a PRIMARY KEY or UNIQUE, to which a foreign key may refer, goes."""
+    new_keys: set[str] = field(default_factory=set)
+    """The columns of foreign keys that come."""
+
+    def run(self) -> "Merge":
+        """Do it all, and return itself."""
+        self.removed = [column for key, column in self.old.columns.items() if key not in self.new.columns]
+        self.added = [column for key, column in self.new.columns.items() if key not in self.old.columns]
+        self._gone = {column.key for column in self.removed}
+        self._kept: dict[int, str] = {}
+        for column in self.removed:
+            if column.key not in self.base.columns:  # a Table of the user's own leaves it out, nothing drops it
+                self._lose(f"{self.table}: column {column.name}")
+        additions = self._additions()
+        self._constraints(additions)
+        appended = [key for key in self.old.columns if key not in self._gone] + [column.key for column in self.added]
+        order = list(self.new.columns) if self.arranges else appended
+        for key in order:
+            column, before = self.new.columns[key], self.old.columns.get(key)
+            self.items.append(_closed(column.text) if before is None else self._column(before, column, additions))
+        beside = [self._kept[id(clause)] for clause in self.old.constraints if id(clause) in self._kept]
+        self.items += [
+            "\n\t" + text for text in (*beside, *(clause.text for column, clause in additions if column is None))
+        ]
+        self.options = tuple(option for option in self.old.options if f"{self.table}: {option}" not in self.accepted)
+        self.options += tuple(o for o in self.new.options if o not in self.base.options and o not in self.old.options)
+        untouched = beside == [clause.text for clause in self.old.constraints] and self.options == self.old.options
+        self.direct = self.direct and untouched and not additions and order == appended
+        return self
+
+    def _additions(self) -> Additions:
+        """Return the constraints that the step brings, with the column they are written in; not those of added columns."""
+        known = [clause.spelled for _, clause in self.base.every()]
+        found: Additions = []
+        for column, clause in self.new.every():
+            if clause.spelled in known:
+                known.remove(clause.spelled)
+                if clause.kind != "PRIMARY KEY" or self._same_primary_key():
+                    continue
+            elif clause.kind == "PRIMARY KEY" and self._same_primary_key():
+                continue
+            if column is None or column.key in self.old.columns:
+                found.append((column, clause))
+        self.new_keys = {key for _, clause in found if clause.kind == "FOREIGN KEY" for key in clause.columns}
+        return found
+
+    def _constraints(self, additions: Additions) -> None:
+        candidates = [clause for _, clause in self.base.every()]
+        for column, clause in self.old.every():
+            match = next((found for found in candidates if _alike(clause, found)), None)
+            if match:
+                candidates.remove(match)
+            if column is not None and column.key in self._gone:
+                stays = False  # it goes with the column that it is written in
+            elif clause.kind == "PRIMARY KEY":
+                stays = self._primary_key_stays(column, clause)
+            else:
+                stays = self._stays(column, clause, match, additions)
+            if not stays:
+                self.keys_lost |= clause.kind in ("PRIMARY KEY", "UNIQUE")
+            elif match and match.name and clause.name is None and clause.kind != "PRIMARY KEY":
+                # batch_alter_table(naming_convention=…) names what had no name, and later revisions may drop it by that.
+                self._kept[id(clause)] = f"CONSTRAINT {match.tokens[1].text} {clause.text}"
+            else:
+                self._kept[id(clause)] = clause.text
+
+    def _stays(self, column: Column | None, clause: Clause, base: Clause | None, additions: Additions) -> bool:
+        if base is not None and base.name is not None:
+            after = {other.name: other.spelled for _, other in self.new.every()}
+            if after.get(base.name) != base.spelled and (base.name in after or base.name not in self.standing):
+                return False  # the step dropped it, or puts another in its place
+        about = set(clause.columns) & self.old.columns.keys()
+        words = self._words(column, clause)
+        if about & self._gone:
+            if not about <= self._gone:
+                self._lose(words)
+            return False
+        if clause.kind == "CHECK" and clause.name is None and self.restates_checks:
+            if not any(other.body == clause.body for _, other in additions):
+                self._lose(words)
+            return False
+        return words not in self.accepted
+
+    def _same_primary_key(self) -> bool:
+        base, new, old = (
+            found and found[1] for found in (self.base.primary_key, self.new.primary_key, self.old.primary_key)
+        )
+        if old is None or self._gone & set(old.columns):
+            return False
+        if base is None or new is None:
+            return base is new
+        return base.columns == new.columns and base.says("AUTOINCREMENT") == new.says("AUTOINCREMENT")
+
+    def _primary_key_stays(self, column: Column | None, clause: Clause) -> bool:
+        if self._same_primary_key():
+            return True
+        new, gone = self.new.primary_key, self._gone & set(clause.columns)
+        lacking = any(clause.says(word) and not (new and new[1].says(word)) for word in _EXTRAS)
+        if (lacking or gone) and gone != set(clause.columns):
+            self._lose(self._words(column, clause))
+        return False
+
+    def _column(self, old: Column, new: Column, additions: Additions) -> str:
+        """Return the old text, changed in what the step changes."""
+        base = self.base.columns.get(old.key)
+        meant = {
+            kind for kind in _ATTRIBUTES if base is not None and base.says(kind) != new.says(kind) != old.says(kind)
+        }
+        pieces = [*self._pieces(old, new, meant), *(clause.text for column, clause in additions if column is new)]
+        if meant & {"TYPE", "COLLATE", "GENERATED"} or any(
+            clause.text not in pieces for clause in old.clauses if clause.kind in ("COLLATE", "GENERATED")
+        ):
+            self.converted.add(old.key)
+        if not meant and pieces == [clause.text for clause in old.clauses]:
+            return _closed(old.text)
+        self.direct = False
+        kind = new.type_text if "TYPE" in meant else old.type_text
+        return "\n\t" + " ".join(part for part in (old.head, kind, *pieces) if part)
+
+    def _pieces(self, old: Column, new: Column, meant: set[str]) -> Iterator[str]:
+        left = {kind: clause.text for kind in _ATTRIBUTES[1:] if kind in meant and (clause := new.of(kind))}
+        for clause in old.clauses:
+            if clause.kind in meant:
+                if clause.kind in left:
+                    yield left.pop(clause.kind)
+            elif id(clause) in self._kept:
+                yield self._autoincrement(old, new, clause, meant)
+            elif clause.kind in _ATTRIBUTES:
+                words = self._words(old, clause)
+                if clause.kind == "GENERATED" and set(clause.columns) & self._gone:
+                    self._lose(words)
+                elif words not in self.accepted:
+                    yield clause.text
+        yield from left.values()
+
+    def _autoincrement(self, old: Column, new: Column, clause: Clause, meant: set[str]) -> str:
+        """Return the clause, without an AUTOINCREMENT that the new type cannot have or that is meant to go."""
+        text, words = self._kept[id(clause)], f"{self.table}: AUTOINCREMENT on {old.name}"
+        if not clause.says("AUTOINCREMENT"):
+            return text
+        if "TYPE" in meant and new.type != ("integer",):
+            self._lose(words)
+        elif words not in self.accepted:
+            return text
+        at = next(token for token in clause.tokens if token.word == "AUTOINCREMENT")
+        return text[: at.start - clause.tokens[0].start].rstrip()
+
+    def _words(self, column: Column | None, clause: Clause) -> str:
+        return f"{self.table}: {' '.join(clause.text.split())}" + (f" on {column.name}" if column else "")
+
+    def _lose(self, words: str) -> None:
+        if words not in self.accepted:
+            self.lost.append(words)
+
+
+def _alike(old: Clause, base: Clause) -> bool:
+    """Return whether two clauses are one constraint, which reflection may spell with more words, or fewer."""
+    if old.kind != base.kind or (old.name and base.name and old.name.casefold() != base.name.casefold()):
+        return False
+    if old.kind == "CHECK":
+        return bool(old.name and base.name) or old.body == base.body
+    if old.kind == "FOREIGN KEY":
+        return old.columns == base.columns and old.target == base.target[: len(old.target)]
+    return old.columns == base.columns
+
+
+def _closed(text: str) -> str:
+    """Return the text of an item so that a comma may follow: a comment at its end would swallow it."""
+    text = text.rstrip()
+    return text + ("\n" if "--" in text.rsplit("\n", 1)[-1] else "")

@@ -1,0 +1,19 @@
+"""An empty SQLite database for a while: to replay a history and look at what it makes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import StaticPool
+
+
+@contextmanager
+def memory() -> Iterator[Connection]:
+    """Connect to a database in memory, which is gone afterwards."""
+    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()

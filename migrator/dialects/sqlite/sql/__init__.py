@@ -1,0 +1,1 @@
+"""SQLite's SQL, read as text."""

@@ -1,0 +1,1 @@
+"""The revision files, and the log of what ran."""

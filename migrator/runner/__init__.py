@@ -1,0 +1,1 @@
+"""One run: request, plan, guards, steps."""
