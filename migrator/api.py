@@ -25,7 +25,7 @@ from migrator.adopt.match import Adoption
 from migrator.errors.tree import HistoryError, MigratorError, NotAtHead, SettingsError, StampRefused
 from migrator.history import consistency
 from migrator.history.log import Log
-from migrator.history.status import revisions, status
+from migrator.history.status import all_revisions, status
 from migrator.results import Direction, Entry, Planned, Report, Status
 from migrator.runner import plan
 from migrator.runner.run import REPORT, SETTINGS
@@ -163,7 +163,7 @@ class Migrator:
     def history(self) -> tuple[Planned, ...]:
         """Return all revisions from base to head. Reads the files, opens no database."""
         found: list[Planned] = []
-        self.call(lambda config: found.extend(revisions(ScriptDirectory.from_config(config))))
+        self.call(lambda config: found.extend(all_revisions(ScriptDirectory.from_config(config))))
         return tuple(found)
 
     def require_head(self) -> None:

@@ -1,13 +1,13 @@
-"""Everything the engine raises.
+"""The classes of everything that the engine raises.
 
 ```
 alembic.util.CommandError      plain `alembic` prints these without a traceback
-└── MigratorError              .code, .fields; the text comes from `messages`
+└── MigratorError              .code, .fields, .progress; the text comes from `errors.texts`
     ├── SettingsError          alembic.ini, an environment variable or the URL cannot be used
     ├── HistoryError           the revision files, or a revision asked for, make no sense
     ├── DatabaseError          the database cannot be reached or used as it is
-    ├── LockError              somebody else migrates, or holds what a step needs
-    ├── StepFailed             a revision failed; what it did was rolled back
+    ├── LockError              another session migrates, or holds what a step needs
+    ├── StepFailed             a revision failed; the text says what was rolled back and what stayed
     ├── StampRefused           the schema is not the one that was claimed: exit code 1
     └── NotAtHead              the answer is no: exit code 1 instead of 2
 ```
@@ -17,21 +17,27 @@ from typing import Any
 
 from alembic.util import CommandError
 
-from migrator.errors.texts import render
+from migrator.errors.message import Message
+from migrator.errors.progress import Progress
 
 
 class MigratorError(CommandError):
-    """An error with a stable `code`, and `fields` that a program can read.
+    """An error with a stable `code`, `fields` that a program can read, and the `progress` of the run that it ended, if there was one.
 
     `str()` gives the fact, what was and was not changed, and the command to type next; the first line stands alone.
     """
 
     exit_code = 2
 
-    def __init__(self, code: str, /, **fields: Any) -> None:
-        super().__init__(render(code, fields))
+    def __init__(self, code: str, message: Message, fields: dict[str, Any]) -> None:
+        super().__init__(code)
         self.code = code
         self.fields = fields
+        self.progress: Progress | None = None
+        self._message = message
+
+    def __str__(self) -> str:
+        return f"{self._message.render(self.fields, self.progress)}\n(docs/errors.md#{self.code})"
 
 
 class SettingsError(MigratorError):
@@ -47,15 +53,15 @@ class DatabaseError(MigratorError):
 
 
 class LockError(MigratorError):
-    """Raised when waiting came to its end; whatever was waited for is named in the text."""
+    """Raised when the time to wait is over; the text names what was waited for."""
 
 
 class StepFailed(MigratorError):
-    """Raised when a revision fails; `fields["applied"]` are the revisions this run had already committed."""
+    """Raised when a revision fails; `progress.applied` are the steps that this run had already committed."""
 
 
 class StampRefused(MigratorError):
-    """Raised when a database does not have the schema of the revision it was to be stamped with; nothing was written."""
+    """Raised when a database does not have the schema of the revision it was to be stamped with; nothing was stamped."""
 
     exit_code = 1
 

@@ -11,7 +11,7 @@ from migrator.results import Entry, Planned, Revision, Status
 from migrator.runner import plan
 
 
-def revisions(script: ScriptDirectory) -> tuple[Planned, ...]:
+def all_revisions(script: ScriptDirectory) -> tuple[Planned, ...]:
     """Return all revisions from base to head. Imports the files; raises HistoryError for whatever is wrong with them."""
     plan.load(script)
     line = tuple(script.walk_revisions())[::-1]
@@ -23,7 +23,7 @@ def status(script: ScriptDirectory, heads: tuple[str, ...], entries: Sequence[En
 
     Raises HistoryError for a database ahead of the files, which has no place among them.
     """
-    found = revisions(script)
+    found = all_revisions(script)
     with consistency.weighed(script, heads, entries):
         consistency.mention_begun(entries)
     applied = {revision.revision for revision in script.iterate_revisions(heads, "base", inclusive=True)}

@@ -1,81 +1,72 @@
-"""What can be said of a database that comes from elsewhere; and Alembic's own answers."""
+"""What can be said of a database that was there before the history."""
 
-from migrator.errors.texts.message import UNTOUCHED, Message
+from migrator.errors.message import Message
+from migrator.errors.tree import DatabaseError, HistoryError, StampRefused
 
 TEXTS: dict[str, Message] = {
     "stamp-refused": Message(
+        StampRefused,
         "The database does not have the schema of revision {revision}: {found}.",
-        "Nothing was stamped. What separates it from {revision}:{differences}",
-        "Stamp the revision that it matches, let adopt find out, or mend it with these operations of Alembic's; "
-        "--no-verify stamps without looking:\n{commands}\n  {cli} adopt",
+        "Stamp the revision that it matches, let adopt find out, or fix it with these Alembic operations; "
+        "--no-verify stamps without checking:\n{commands}\n  {cli} adopt",
+        "{changed} The differences from {revision}:{differences!b}",
     ),
     "adopt-empty": Message(
+        HistoryError,
         "The database is empty: there is nothing to adopt.",
-        UNTOUCHED,
-        "Make the tables:\n  {cli} upgrade",
+        "Create the tables:\n  {cli} upgrade",
     ),
     "adopt-foreign": Message(
-        "The database has none of the tables that the revisions make; it has {tables}.",
-        UNTOUCHED,
-        "See that the URL is the right one. Where these tables are somebody else's, make ours beside them:\n  {cli} upgrade",
+        HistoryError,
+        "The database has none of the tables that the revisions create; it has {tables!c}.",
+        "Check the URL. If these tables belong to another application, create ours next to them:\n  {cli} upgrade",
     ),
     "adopt-harmless": Message(
-        "The database is at {best}, but for differences that harm nothing.",
-        "Nothing was stamped. They are:{differences}",
-        "Stamp it all the same:\n  {cli} adopt --accept-harmless",
+        StampRefused,
+        "The database matches {best}, apart from harmless differences.",
+        "Stamp it anyway:\n  {cli} adopt --accept-harmless",
+        "{changed} The differences are:{differences!b}",
     ),
     "adopt-no-match": Message(
+        StampRefused,
         "The database has the schema of no revision; the nearest is {best}.",
-        "Nothing was stamped. The nearest, with the differences from each:{nearest}\nWhat separates it from {best}:{differences}",
         "Let adopt write the operations that take it there, read them, and run them:\n"
         "  {cli} adopt --fix\n  {cli} adopt --bridge migrations/bridges/to_{best}.py",
+        "{changed} The nearest, with the differences from each:{nearest!b}\nThe differences from {best}:{differences!b}",
     ),
     "downgrade-adopted": Message(
+        HistoryError,
         "This downgrade goes below the revision at which the database was adopted: {first} never ran here.",
-        UNTOUCHED + " It would delete what was there before the history:{gone}",
-        "Make a copy of the database first. Where that is meant, it asks, or takes the answer from --yes; under `alembic` "
-        "`-x drop_adopted` says so:\n  {cli} downgrade",
+        "Back up the database first. To go ahead, confirm at the prompt or pass --yes (with `alembic`: -x drop_adopted):\n"
+        "  {cli} downgrade",
+        "{changed} It would delete what was there before the history:{gone!b}",
     ),
     "bridge-unusable": Message(
+        HistoryError,
         "The file {path} is not a bridge that adopt has written.",
-        UNTOUCHED,
         "Write one, read it, and name it:\n  {cli} adopt --fix",
     ),
     "baseline-not-first": Message(
-        "A baseline begins a history, and there is one: revisions in {path}, or the database is at {at}.",
-        UNTOUCHED,
-        "For a database of this history's tables, let adopt find where it is. For another one, start with an empty {path}:\n"
+        HistoryError,
+        "A baseline begins a history, and there is one: revisions in {path}, or the database is at {found!h}.",
+        "For a database with this history's tables, let adopt find where it is. For another one, start with an empty {path}:\n"
         "  {cli} adopt",
     ),
     "baseline-differs": Message(
-        "The revision that baseline wrote does not make the schema that is there, and was taken away again.",
-        "Nothing was stamped. Replayed into an empty database it differs:{differences}",
-        "Report it with the tables' SQL; until then write the revision by hand, and stamp it, which compares the same:\n"
+        HistoryError,
+        "The revision that baseline wrote does not create the schema that is there, and was removed again.",
+        "Report it with the tables' SQL; until then write the revision by hand, and stamp it, which compares in the same way:\n"
         "  {cli} stamp 001",
-    ),
-    "baseline-needs-sqlacodegen": Message(
-        "baseline writes models through sqlacodegen, which is not installed.",
-        UNTOUCHED,
-        "Install it, for development only:\n  pip install 'sqlacodegen>=4,<5'",
+        "{changed} Replayed into an empty database it differs:{differences!b}",
     ),
     "stamp-unverifiable": Message(
-        "The history branches, so that there is no one schema at revision {revision} to compare with.",
-        "Nothing was stamped.",
-        "Where you are sure, stamp without looking:\n  {cli} stamp {revision} --no-verify",
+        StampRefused,
+        "The history branches, so there is no single schema at revision {revision!c} to compare with.",
+        "If you are sure, stamp without checking:\n  {cli} stamp {revision!c} --no-verify",
     ),
     "scratch-refused": Message(
+        DatabaseError,
         "The role {role} may create neither a database nor a schema in {database}, to replay the history in.",
-        UNTOUCHED,
         "Grant one of them:\n  psql -c 'ALTER ROLE {role} CREATEDB'\n  psql -c 'GRANT CREATE ON DATABASE {database} TO {role}'",
-    ),
-    "file-unusable": Message(
-        "{path} cannot be written or read: {reason}.",
-        "The database was not changed.",
-        "See who may write there and whether the disk is full, then look:\n  {cli} current",
-    ),
-    "alembic": Message(
-        "{text}",
-        "This is Alembic's own answer.",
-        "See what its commands take:\n  {cli} --help",
     ),
 }

@@ -1,48 +1,60 @@
-"""What is wrong with the settings and the database's URL."""
+"""What is wrong with the settings, the database's URL, or the packages that are installed."""
 
-from migrator.errors.texts.message import UNTOUCHED, Message
+from migrator.errors.message import Message
+from migrator.errors.tree import SettingsError
 
 TEXTS: dict[str, Message] = {
     "config-missing": Message(
+        SettingsError,
         "There is no configuration file at {path}.",
-        UNTOUCHED,
         "Name the file:\n  {cli} --config path/to/alembic.ini upgrade",
     ),
     "config-unreadable": Message(
+        SettingsError,
         "The configuration file {path} cannot be read: {reason}",
-        UNTOUCHED,
-        "Mend the file, then look:\n  {cli} current",
+        "Fix the file, then check:\n  {cli} current",
     ),
     "setting-refused": Message(
+        SettingsError,
         "The setting {name} = {value!r} is refused: {reason}.",
-        UNTOUCHED,
-        "Change it in [migrator] in alembic.ini, in the environment or in the command, then look:\n  {cli} current",
+        "Change it in [migrator] in alembic.ini, in the environment or in the command, then check:\n  {cli} current",
     ),
     "url-empty": Message(
+        SettingsError,
         "The database's URL is empty (from {source}).",
-        UNTOUCHED
-        + " An empty URL is not taken for the default, so that a missing secret cannot migrate the wrong database.",
         "Give it a value, or unset it:\n  export DATABASE_URL=postgresql://user:password@host/name",
+        "{changed} An empty URL does not mean the default, so that a missing secret cannot migrate the wrong database.",
     ),
     "url-invalid": Message(
+        SettingsError,
         "The database's URL cannot be understood (from {source}).",
-        UNTOUCHED + " The URL is not shown, it may hold a password.",
         "Write it as one of these, with @ / # % in a password percent-encoded:\n"
         "  export DATABASE_URL=postgresql://user:password@host:5432/name\n  export DATABASE_URL=sqlite:///app.db",
+        "{changed} The URL is not shown, because it may hold a password.",
     ),
     "url-unsupported": Message(
-        "The database {name!r} is not supported (from {source}); PostgreSQL and SQLite are.",
-        UNTOUCHED,
+        SettingsError,
+        "The database {name!r} is not supported (from {source}); {known!c} are.",
         "Use postgresql:// or sqlite:///:\n  export DATABASE_URL=postgresql://user:password@host:5432/name",
     ),
     "url-driver-missing": Message(
+        SettingsError,
         "The driver {driver!r} is not installed (from {source}).",
-        UNTOUCHED,
-        "Install it:\n  pip install {driver}",
+        "Install it:\n  pip install {package}",
     ),
     "url-sqlite-arguments": Message(
-        "The SQLite URL has arguments that are only understood together with uri=true: {names}.",
-        UNTOUCHED,
+        SettingsError,
+        "The SQLite URL has arguments that only work together with uri=true: {names!c}.",
         "Write it as a file URI:\n  export 'DATABASE_URL=sqlite:///file:app.db?mode=rw&uri=true'",
+    ),
+    "file-unusable": Message(
+        SettingsError,
+        "{path} cannot be written or read: {reason}.",
+        "Check who may write there and whether the disk is full, then check the database:\n  {cli} current",
+    ),
+    "baseline-needs-sqlacodegen": Message(
+        SettingsError,
+        "baseline writes models through sqlacodegen, which is not installed.",
+        "Install it, for development only:\n  pip install 'sqlacodegen>=4,<5'",
     ),
 }

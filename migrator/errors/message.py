@@ -1,0 +1,57 @@
+"""One error's text as a template, and how data in `fields` becomes words."""
+
+import string
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from migrator.errors.progress import Progress, consequence
+
+_MOST_ROWS = 20
+_LONGEST_ROW = 300  # characters
+
+
+class Message(NamedTuple):
+    """The class of an error, its fact, its remedy (which ends in a command that can be pasted), and its consequence.
+
+    Templates take `{cli}` (the program that the user typed), `{changed}` (what the run knows was changed, see `errors.progress`), `{at}`
+    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for none.
+    """
+
+    kind: type[Any]
+    fact: str
+    remedy: str
+    consequence: str = "{changed}"
+
+    def render(self, fields: Mapping[str, Any], progress: Progress | None) -> str:
+        """Return fact, consequence and remedy in lines of their own. Reads nothing."""
+        values = {"cli": program(), "changed": consequence(progress), "at": () if progress is None else progress.at, **fields}
+        return "\n".join(_FORMATTER.vformat(text, (), values) for text in (self.fact, self.consequence, self.remedy))
+
+
+class _Formatter(string.Formatter):
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        match conversion:
+            case "c":
+                return ", ".join(map(str, value)) or "none"
+            case "h":
+                return ", ".join(value) or "base"
+            case "b":
+                return _rows(value)
+        return super().convert_field(value, conversion)
+
+
+_FORMATTER = _Formatter()
+
+
+def _rows(values: Iterable[Any]) -> str:
+    rows = [" ".join(str(value).split()) for value in values]
+    more = [f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
+    return "".join(f"\n  - {row[:_LONGEST_ROW]}" for row in [*rows[:_MOST_ROWS], *more])
+
+
+def program() -> str:
+    """Return what to type in front of a command: what the user typed to get here."""
+    name = Path(sys.argv[0]).stem
+    return name if name in ("alembic", "migrator") else "python migrate.py"

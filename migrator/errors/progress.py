@@ -1,0 +1,62 @@
+"""What a run knows of itself when it ends early, and how an error says it: nothing here is guessed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from migrator.results import Applied, Planned
+
+_DONE = {"upgrade": "Applied", "downgrade": "Reverted", "stamp": "Stamped", "imported": "Imported"}
+_LISTED = 6  # more ids than these are told as "first to last"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run came. `before` and `at` are heads, empty for base; `applied` are the steps whose commit was seen."""
+
+    before: tuple[str, ...] = ()
+    applied: tuple[Applied, ...] = ()
+    at: tuple[str, ...] = ()
+    """The heads after the last commit that was seen."""
+    running: Planned | None = None
+    """The step that was begun and not committed."""
+    stayed: tuple[str, ...] = ()
+    """What the step that was running had committed in an `autocommit_block()`; "begun: " in front of one that may be incomplete."""
+    in_doubt: bool = False
+    """Whether the connection was lost during the COMMIT of the step that was running, so that it may be there or not."""
+
+
+def consequence(progress: Progress | None) -> str:
+    """Return what was and was not changed, in one or two sentences."""
+    if progress is None:
+        return "Nothing was changed."
+    return " ".join(filter(None, (_step(progress), _kept(progress)))) or "Nothing was changed."
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return ids in words: each of a few, else the first and the last."""
+    return ", ".join(ids) if len(ids) <= _LISTED else f"{ids[0]} to {ids[-1]} ({len(ids)} revisions)"
+
+
+def _step(progress: Progress) -> str:
+    step, at = progress.running, ", ".join(progress.at) or "base"
+    if step is None:
+        return ""
+    if progress.in_doubt:
+        return (
+            f"It is not known whether the {step.direction} of {step.revision} was committed: the connection was lost during its COMMIT. "
+            "The next run looks and goes on from there."
+        )
+    if progress.stayed:
+        return f"The version table still says {at}, and statements committed in an autocommit_block() remain."
+    if step.direction == "stamp":
+        return f"Nothing was stamped; the database is at {at}."
+    return f"The {step.direction} of {step.revision} was rolled back; the database is at {at}."
+
+
+def _kept(progress: Progress) -> str:
+    if not progress.applied:
+        return ""
+    done = _DONE[progress.applied[-1].direction]
+    before = " before it" if progress.running else ""
+    text = f"{done}{before} in this run and kept: {listed([step.revision for step in progress.applied])}"
+    return f"{text}." if progress.running and not progress.in_doubt else f"{text}; the database is at {', '.join(progress.at) or 'base'}."

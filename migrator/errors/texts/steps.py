@@ -1,0 +1,93 @@
+"""How one revision can fail. The step runner adds `revision`, `path` and `direction` to the fields of each error that passes it."""
+
+from migrator.errors.message import Message
+from migrator.errors.tree import LockError, StepFailed
+
+STEP_FIELDS = frozenset(("revision", "path", "direction"))
+_COMMITTED = (
+    "It has an autocommit_block(); these statements were already committed and remain ('begun:' marks one that may be incomplete):"
+    "{committed!b}\n{changed}"
+)
+
+TEXTS: dict[str, Message] = {
+    "step-failed": Message(
+        StepFailed,
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "Fix what the database complains about, or the file, then run it again:\n  {cli} {direction}",
+    ),
+    "step-failed-partly": Message(
+        StepFailed,
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "Remove the cause without changing the file; the next run leaves out what is listed and continues after it:\n  {cli} {direction}",
+        _COMMITTED,
+    ),
+    "step-failed-unresumable": Message(
+        StepFailed,
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "The next run cannot tell where to continue: rows were changed, or the log is switched off. Undo what is listed, or make sure that "
+        "running it again from its start does no harm (and write `rerunnable = True` into the file), then:\n  {cli} {direction}",
+        _COMMITTED,
+    ),
+    "step-interrupted": Message(
+        StepFailed,
+        "Revision {revision} ({path}) was interrupted inside an autocommit_block() at {when} ({who}) and cannot be resumed automatically.",
+        "It changed rows, or the file has been edited since. If running it again from its start does no harm, or once you have undone what "
+        "is listed, write `rerunnable = True` into the file; or finish it by hand and stamp it:\n"
+        "  {cli} {direction}\n  {cli} stamp {revision}",
+        "{changed} Known to be there from before ('begun:' marks one that may be incomplete):{committed!b}",
+    ),
+    "step-interrupted-before": Message(
+        StepFailed,
+        "Revision {revision} was interrupted inside an autocommit_block() on its {direction}, at {when} ({who}).",
+        "Finish that first, or undo what is listed and stamp:\n  {cli} {direction}\n  {cli} stamp {at!h}",
+        "{changed} Known to be there from before ('begun:' marks one that may be incomplete):{committed!b}",
+    ),
+    "step-changed": Message(
+        StepFailed,
+        "The interrupted revision {revision} now produces different SQL than when it was interrupted: was {known!r}, is {found!r}.",
+        "Finish it by hand and stamp it, or undo what it did and write `rerunnable = True` into the file. To see what it did:\n  {cli} log",
+    ),
+    "step-blocked": Message(
+        LockError,
+        "Revision {revision} ({path}) could not get its locks: still blocked after {tries} attempts in {seconds} s.",
+        "Blocked by: {blockers!c}.\nEnd that transaction, or allow more time (MIGRATOR_RETRY_FOR, MIGRATOR_LOCK_WAIT, in seconds), "
+        "and run it again:\n  {cli} {direction}",
+    ),
+    "index-invalid": Message(
+        StepFailed,
+        "Revision {revision} leaves an INVALID index: {names!c}. A CREATE INDEX CONCURRENTLY failed and left it.",
+        "Remove the cause (duplicates, for a unique one), drop it, and run it again:\n"
+        "  psql -c 'DROP INDEX CONCURRENTLY {first}'\n  {cli} upgrade",
+        "{changed} {revision} is not recorded as applied. No query uses an INVALID index, and a unique one lets duplicates in.",
+    ),
+    "rebuild-loses": Message(
+        StepFailed,
+        "Revision {revision} ({path}) rebuilds the table {table} and would lose:{lost!b}",
+        "Say in the revision what happens to it (drop it, or create it again). If it is meant to go, write this next to `revision`:\n"
+        "{accept}\nThen run it again:\n  {cli} {direction}",
+    ),
+    "table-sql-unreadable": Message(
+        StepFailed,
+        "Revision {revision} ({path}) rebuilds the table {table}, whose definition cannot be read: {reason}.",
+        "Write the rebuild in SQL (sqlite.org/lang_altertable.html, the twelve steps), then run it again:\n  {cli} {direction}",
+        "{changed} What a rebuild would lose is not known.",
+    ),
+    "foreign-keys-broken": Message(
+        StepFailed,
+        "Revision {revision} ({path}) would leave {count} rows without the row that their foreign key names:{rows!b}",
+        "Fix these rows in the revision, or delete them there, then run it again. To list rows that were already broken:\n"
+        "  sqlite3 FILE 'PRAGMA foreign_key_check({table})'\n  {cli} {direction}",
+        "{changed} Rows that were already broken are not counted.",
+    ),
+    "table-left-over": Message(
+        StepFailed,
+        "The table {leftover} is in the way: an older rebuild of {table} failed and left it. It holds {rows} rows, {table} holds {own}.",
+        "{table} is whole, the other is a copy or a part of it. Look at both, then drop the copy and run again:\n"
+        "  sqlite3 {file} 'DROP TABLE \"{leftover}\"'\n  {cli} {direction}",
+    ),
+    "disk-too-small": Message(
+        StepFailed,
+        "Revision {revision} ({path}) rebuilds the table {table}, which needs about {needed:,.1f} MB of disk; {free:,.1f} MB are free next to {file}.",
+        "Free some space, then run it again:\n  df -h {file}\n  {cli} {direction}",
+    ),
+}
