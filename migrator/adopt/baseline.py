@@ -1,7 +1,5 @@
-"""A history begun from a database that has none: models and one revision that makes exactly the schema that is there."""
+"""A history begun from a database that has none: models and one revision that creates exactly the schema that is there."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from migrator import dialects
+from migrator.adopt.bridge import imports_for
+from migrator.adopt.match import found
 from migrator.adopt.other_runners import TABLES
-from migrator.errors.tree import HistoryError, SettingsError
-from migrator.results import Report
+from migrator.errors import error
+from migrator.results import Baseline
 from migrator.schema.autogenerate import options_for
+from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
-from migrator.schema.snapshot import NOTHING, compare, reflecting, snapshot
+from migrator.schema.snapshot import NOTHING, reflecting
 from migrator.settings import Settings
 
 REVISION = "001"
@@ -29,15 +30,11 @@ _FILE = '''"""The schema as it was found when this history began.
 Made from the database by `baseline`, and proved by replaying it into an empty one and comparing.
 """
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from alembic import op
 {imports}
-revision: str = "{revision}"
-down_revision: str | Sequence[str] | None = None
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "{revision}"
+down_revision = None
 
 
 def upgrade() -> None:
@@ -45,18 +42,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("these tables were there before the history; dropping them is nobody's downgrade")
+    raise NotImplementedError("these tables were there before the history; no downgrade may drop them")
 '''
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What `baseline` wrote, and the stamp."""
-
-    models: Path
-    revision: Path
-    tables: tuple[str, ...]
-    report: Report | None = None
 
 
 def make(
@@ -68,19 +55,20 @@ def make(
     script = ScriptDirectory.from_config(config)
     folder = Path(script.versions)
     if heads or any(script.walk_revisions()):
-        raise HistoryError("baseline-not-first", path=folder, at=", ".join(heads) or "base")
+        raise error("baseline-not-first", path=folder, found=heads)
     if models.is_file() and "__tablename__" in models.read_text(encoding="utf-8"):
-        raise SettingsError("file-unusable", path=models, reason="there are models in it, which would be lost")
-    dialect = dialects.of(connection, settings)
-    replay = Replay(script, connection, dialect, migration.version_table)
+        raise error("file-unusable", path=models, reason="there are models in it, which would be lost")
+    dialect = dialects.of(connection)
+    replay = Replay(script, connection, dialect, settings, migration.version_table)
     metadata = _reflect(connection, replay)
     if not metadata.tables:
-        raise HistoryError("adopt-empty")
+        raise error("adopt-empty")
     path = folder / f"{REVISION}_baseline.py"
-    text = _models(connection, _reflect(connection, replay))  # by itself, because sqlacodegen changes the types in it
+    text = _models(connection, _reflect(connection, replay))  # a copy, because sqlacodegen changes the types in it
     path.write_text(_revision(connection, replay, metadata), encoding="utf-8")
     try:
-        _prove(connection, Replay(ScriptDirectory.from_config(config), connection, dialect, migration.version_table))
+        written = ScriptDirectory.from_config(config)
+        _prove(connection, Replay(written, connection, dialect, settings, migration.version_table))
     except BaseException:
         path.unlink()
         raise
@@ -94,7 +82,7 @@ def _models(connection: Connection, metadata: sa.MetaData) -> str:
     try:
         from sqlacodegen.generators import DeclarativeGenerator
     except ImportError:
-        raise SettingsError("baseline-needs-sqlacodegen") from None
+        raise error("baseline-needs-sqlacodegen") from None
     indexes = "".join(_index(connection, index) for index in _taken_out(metadata))
     text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
     return f"import sqlalchemy as sa\n{text}\n\n{indexes}" if indexes else text
@@ -142,7 +130,7 @@ def _reflect(connection: Connection, replay: Replay) -> sa.MetaData:
     migration = MigrationContext.configure(connection=connection)
     metadata = sa.MetaData()
     sa.event.listen(metadata, "column_reflect", migration.impl.autogen_column_reflect)
-    left_out = replay.own_tables | TABLES
+    left_out = replay.tools_tables | TABLES
     with reflecting():
         for schema in replay.dialect.schemas(connection):
             metadata.reflect(connection, schema=schema, only=lambda name, _: name not in left_out)
@@ -155,52 +143,30 @@ def _revision(connection: Connection, replay: Replay, metadata: sa.MetaData) -> 
     if written:
         body = "\n".join(f"    op.execute({_literal(sql)})" for sql in written)
     else:
-        body = "\n".join([*_types(connection, metadata), _operations(connection, metadata)])
-    imports = "from sqlalchemy.dialects import postgresql\n" if "postgresql." in body else ""
-    if "sa." not in body:
-        return _FILE.format(revision=REVISION, body=body, imports=imports).replace("import sqlalchemy as sa\n", "")
-    return _FILE.format(revision=REVISION, body=body, imports=imports)
+        first = [f"    op.execute({_literal(sql)})" for sql in replay.dialect.types_first(metadata)]
+        body = "\n".join([*first, _operations(connection, replay, metadata)])
+    text = _FILE.format(revision=REVISION, body=body, imports=imports_for(body, replay.dialect.name))
+    return text if "sa." in body else text.replace("import sqlalchemy as sa\n", "")
 
 
 def _prove(connection: Connection, replay: Replay) -> None:
     """Raise HistoryError unless the revision makes exactly what is there."""
-    found = snapshot(connection, replay.dialect, ignore=replay.own_tables | TABLES)
-    made = replay.schemas[REVISION]
-    differences = [*compare(found, made), *compare(made, found)]
-    if differences:
-        raise HistoryError("baseline-differs", differences="".join(f"\n  - {d.text}" for d in differences[:20]))
+    there, made = found(connection, replay), replay.schemas[REVISION]
+    if differences := (*compare(there, made), *compare(made, there)):
+        raise error("baseline-differs", differences=differences)
 
 
-def _operations(connection: Connection, metadata: sa.MetaData) -> str:
+def _operations(connection: Connection, replay: Replay, metadata: sa.MetaData) -> str:
+    def render(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
+        return replay.dialect.render_type(item) if kind == "type" else False
+
     options = {**options_for(metadata), "include_name": lambda name, type_, _: type_ != "table"}
     options.pop("process_revision_directives")
     migration = MigrationContext.configure(connection=connection, opts=options)
     upgrade = api.produce_migrations(migration, metadata).upgrade_ops
     assert isinstance(upgrade, ops.UpgradeOps)
-    text = api.render_python_code(upgrade, render_item=_render, migration_context=migration)
+    text = api.render_python_code(upgrade, render_item=render, migration_context=migration)
     return "\n".join(line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###"))
-
-
-def _types(connection: Connection, metadata: sa.MetaData) -> Iterator[str]:
-    """Schemas and native ENUM types come first, and a type used by two tables is made once."""
-    for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
-        yield f"    op.execute('CREATE SCHEMA IF NOT EXISTS \"{schema}\"')"
-    enums: dict[str, str] = {}
-    for table in metadata.tables.values():
-        for column in table.columns:
-            if isinstance(column.type, sa.Enum) and column.type.name:
-                name = ".".join(f'"{part}"' for part in (column.type.schema, column.type.name) if part)
-                labels = ", ".join("'" + label.replace("'", "''") + "'" for label in column.type.enums)
-                enums[name] = f"    op.execute({_literal(f'CREATE TYPE {name} AS ENUM ({labels})')})"
-    yield from enums.values()
-
-
-def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
-    """A native ENUM is made before the tables, so that no table makes it again."""
-    if kind == "type" and isinstance(item, sa.Enum) and item.name:
-        schema = f", schema={item.schema!r}" if item.schema else ""
-        return f"postgresql.ENUM({', '.join(map(repr, item.enums))}, name={item.name!r}{schema}, create_type=False)"
-    return False
 
 
 def _literal(sql: str) -> str:

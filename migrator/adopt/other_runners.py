@@ -1,69 +1,62 @@
 """The tables in which other migration runners keep their history: recognised, shown, copied into the log, never touched."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-# For each table the runner, then the columns that may hold the name, the time and the description; the first that is there counts.
-_RUNNERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "_migrations": (
-        "a home-made runner",
-        ("filename", "name", "id"),
-        ("applied_at", "created_at", "run_at"),
-        ("description",),
+from migrator.results import ImportedMigration
+
+
+class _Runner(NamedTuple):
+    """A runner, and the columns that may hold a migration's name, time and description; the first that is there counts."""
+
+    runner: str
+    names: tuple[str, ...]
+    times: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
+
+
+_RUNNERS = {
+    "_migrations": _Runner(
+        "a home-made runner", ("filename", "name", "id"), ("applied_at", "created_at", "run_at"), ("description",)
     ),
-    "schema_migrations": (
-        "Rails, golang-migrate or alike",
-        ("version",),
-        ("applied_at", "inserted_at"),
-        ("description",),
+    "schema_migrations": _Runner(
+        "Rails, golang-migrate or similar", ("version",), ("applied_at", "inserted_at"), ("description",)
     ),
-    "SequelizeMeta": ("Sequelize", ("name",), (), ()),
-    "knex_migrations": ("Knex", ("name",), ("migration_time",), ()),
-    "django_migrations": ("Django", ("name",), ("applied",), ("app",)),
-    "flyway_schema_history": ("Flyway", ("version", "script"), ("installed_on",), ("description",)),
+    "SequelizeMeta": _Runner("Sequelize", ("name",)),
+    "knex_migrations": _Runner("Knex", ("name",), ("migration_time",)),
+    "django_migrations": _Runner("Django", ("name",), ("applied",), ("app",)),
+    "flyway_schema_history": _Runner("Flyway", ("version", "script"), ("installed_on",), ("description",)),
 }
 _NUMBERS = ("id", "installed_rank")
 _BOOKKEEPING = frozenset({"knex_migrations_lock", "ar_internal_metadata"})
 TABLES = frozenset(_RUNNERS) | _BOOKKEEPING
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """One migration that another runner applied; `applied_at` is None where it did not say."""
-
-    runner: str
-    table: str
-    name: str
-    applied_at: datetime | None
-    description: str
-
-
-def earlier(connection: Connection) -> tuple[Earlier, ...]:
+def imported(connection: Connection) -> tuple[ImportedMigration, ...]:
     """Return what other runners say they applied, in the order in which they did. Reads only."""
     inspector = sa.inspect(connection)
     there = set(inspector.get_table_names())
     return tuple(row for table in _RUNNERS if table in there for row in _rows(connection, inspector, table))
 
 
-def _rows(connection: Connection, inspector: sa.Inspector, table: str) -> Iterator[Earlier]:
-    runner, *wanted = _RUNNERS[table]
+def _rows(connection: Connection, inspector: sa.Inspector, table: str) -> Iterator[ImportedMigration]:
+    runner = _RUNNERS[table]
     columns = [column["name"] for column in inspector.get_columns(table)]
-    name, at, description = (_first(names, columns) for names in wanted)
-    if name is None:  # a table that is only called alike
+    name, at, description = (_first(names, columns) for names in runner[1:])
+    if name is None:  # only its name is the same
         return
     # What is applied again whenever it changes has no version in Flyway's table, only a file.
-    names = sa.func.coalesce(*(sa.cast(sa.column(each), sa.Text()) for each in wanted[0] if each in columns), "")
+    names = sa.func.coalesce(*(sa.cast(sa.column(each), sa.Text()) for each in runner.names if each in columns), "")
     chosen = [sa.null() if column is None else sa.column(column) for column in (at, description)]
     order: list[sa.ColumnElement[Any]] = [
         sa.nulls_last(sa.column(each)) for each in (_first(_NUMBERS, columns) or at, name) if each
     ]
     for row in connection.execute(sa.select(names, *chosen).select_from(sa.table(table)).order_by(*order)):
-        yield Earlier(runner, table, str(row[0]), _moment(row[1]), _words(row[2]))
+        yield ImportedMigration(runner.runner, table, str(row[0]), _moment(row[1]), _words(row[2]))
 
 
 def _words(value: Any) -> str:

@@ -26,8 +26,15 @@ class Message(NamedTuple):
 
     def render(self, fields: Mapping[str, Any], progress: Progress | None) -> str:
         """Return fact, consequence and remedy in lines of their own. Reads nothing."""
-        values = {"cli": program(), "changed": consequence(progress), "at": () if progress is None else progress.at, **fields}
-        return "\n".join(_FORMATTER.vformat(text, (), values) for text in (self.fact, self.consequence, self.remedy))
+        return "\n".join(self._rendered(text, fields, progress) for text in (self.fact, self.consequence, self.remedy))
+
+    def render_fact(self, fields: Mapping[str, Any]) -> str:
+        """Return the fact alone. Reads nothing."""
+        return self._rendered(self.fact, fields, None)
+
+    def _rendered(self, text: str, fields: Mapping[str, Any], progress: Progress | None) -> str:
+        at = () if progress is None else progress.at
+        return _FORMATTER.vformat(text, (), {"cli": program(), "changed": consequence(progress), "at": at, **fields})
 
 
 class _Formatter(string.Formatter):

@@ -22,7 +22,13 @@ class Progress:
     stayed: tuple[str, ...] = ()
     """What the step that was running had committed in an `autocommit_block()`; "begun: " in front of one that may be incomplete."""
     in_doubt: bool = False
-    """Whether the connection was lost during the COMMIT of the step that was running, so that it may be there or not."""
+    """Whether the run ended during the COMMIT of the step that was running, so that it may be there or not."""
+
+    def attach(self, raised: BaseException) -> None:
+        """Let an exception say how far the run had come that it ends. It is also in the `fields` of an error of the engine's."""
+        raised.progress = self  # type: ignore[attr-defined]
+        if isinstance(fields := getattr(raised, "fields", None), dict):
+            fields |= {"applied": tuple(step.revision for step in self.applied), "at": self.at}
 
 
 def consequence(progress: Progress | None) -> str:
@@ -43,7 +49,7 @@ def _step(progress: Progress) -> str:
         return ""
     if progress.in_doubt:
         return (
-            f"It is not known whether the {step.direction} of {step.revision} was committed: the connection was lost during its COMMIT. "
+            f"It is not known whether the {step.direction} of {step.revision} was committed: the run ended during its COMMIT. "
             "The next run looks and goes on from there."
         )
     if progress.stayed:
@@ -59,4 +65,8 @@ def _kept(progress: Progress) -> str:
     done = _DONE[progress.applied[-1].direction]
     before = " before it" if progress.running else ""
     text = f"{done}{before} in this run and kept: {listed([step.revision for step in progress.applied])}"
-    return f"{text}." if progress.running and not progress.in_doubt else f"{text}; the database is at {', '.join(progress.at) or 'base'}."
+    return (
+        f"{text}."
+        if progress.running and not progress.in_doubt
+        else f"{text}; the database is at {', '.join(progress.at) or 'base'}."
+    )

@@ -36,6 +36,15 @@ class MigratorError(CommandError):
         self.progress: Progress | None = None
         self._message = message
 
+    def add(self, **fields: Any) -> None:
+        """Add what the one who lets it pass knows: the revision that was running, for one. A field that is there stays."""
+        self.fields = {**fields, **self.fields}
+
+    @property
+    def fact(self) -> str:
+        """What is wrong, without what was changed and what to do."""
+        return self._message.render_fact(self.fields)
+
     def __str__(self) -> str:
         return f"{self._message.render(self.fields, self.progress)}\n(docs/errors.md#{self.code})"
 

@@ -1,32 +1,53 @@
-"""The revision files taken together: duplicates, parents, circles, heads; and the checksum of one.
+"""The revision files: each loaded once, then checked together for duplicates, missing parents, circles and several heads.
 
 Alembic warns of a duplicate id, raises KeyError for a missing parent, and names no file when there are two heads. Here each of them is
 one error that names the files.
 """
 
-import ast
-import hashlib
-import re
-import tokenize
+import traceback
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import migrator
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionMap
+from alembic.util import CommandError
 
-if TYPE_CHECKING:
-    from alembic.script import Script
+from migrator import alembic_private
+from migrator.errors import error
+from migrator.errors.tree import MigratorError
+from migrator.history.file_text import ID_LENGTH, source
 
-ID_LENGTH = 32  # alembic_version.version_num is VARCHAR(32); SQLite does not enforce it, PostgreSQL does
-_PARENTS = re.compile(r"^down_revision[ \t]*(?::[^=\n]+)?=[ \t]*(\([^)]*\)|[^\n#]+)", re.M)
-
-
-class Unclear(Exception):
-    """The parents in a text are not written out; only loading it as a module could tell."""
+Texts = Mapping[str, str]
+"""Each revision's text by its id, as it was when the file was loaded: what runs is what the log keeps."""
 
 
-def check(scripts: Sequence["Script"], *, one_head: bool = True) -> None:
+def load(script: ScriptDirectory, *, one_head: bool = True) -> dict[str, str]:
+    """Load every revision file, each once, and check them together; return their texts by id. `one_head` forbids several heads.
+
+    Imports the files, writes nothing. Raises HistoryError for whatever is wrong with any of them, or between them.
+    """
+    loaded: list[Script] = []
+    texts: dict[str, str] = {}
+    for folder, paths in alembic_private.version_files(script):
+        if not folder.is_dir():
+            raise error("versions-missing", path=folder)
+        for path in paths:
+            try:
+                # The text first: a deploy may replace the file. And Python does not mind how a comment is encoded; the log does.
+                text = source(path) if path.suffix == ".py" else ""
+                found = alembic_private.script_from(script, path.resolve())
+            except Exception as problem:
+                raise _does_not_load(problem, path) from problem
+            if found is not None:
+                loaded.append(found)
+                texts.setdefault(found.revision, text)
+    check(loaded, one_head=one_head)
+    script.revision_map = RevisionMap(lambda: iter(loaded))
+    return texts
+
+
+def check(scripts: Sequence[Script], *, one_head: bool = True) -> None:
     """Raise HistoryError for what is wrong between the files; `one_head` forbids several, unless they branch by label or dependency."""
     files = _by_id(scripts)
     _check_parents(files)
@@ -35,71 +56,53 @@ def check(scripts: Sequence["Script"], *, one_head: bool = True) -> None:
         _check_heads(files)
 
 
-def checksum(text: str) -> str:
-    """Return the sha256 of a revision's text, in hexadecimal; line ends do not count, since git may change them."""
-    return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
+def _does_not_load(problem: Exception, path: Path) -> MigratorError:
+    if isinstance(problem, SyntaxError):
+        return error("revision-does-not-load", path=path, line=problem.lineno, error=problem.msg)
+    file = str(path.resolve())
+    lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == file]
+    text = str(problem) if isinstance(problem, CommandError) else f"{type(problem).__name__}: {problem}"
+    return error("revision-does-not-load", path=path, line=lines[-1] if lines else "unknown", error=text)
 
 
-def source(path: Path) -> str:
-    """Return a revision's text, read as Python reads it: in UTF-8, or in the encoding that its first lines declare."""
-    with tokenize.open(path) as file:
-        return file.read()
-
-
-def parents_of(text: str) -> tuple[str, ...]:
-    """Return the ids that a revision's text says it comes after. Raises Unclear when they are not written out."""
-    try:
-        [written] = _PARENTS.findall(text)
-        value = ast.literal_eval(written.strip())
-    except (ValueError, SyntaxError):
-        raise Unclear from None
-    values = () if value is None else (value,) if isinstance(value, str) else value
-    if not isinstance(values, tuple | list) or not all(isinstance(item, str) for item in values):
-        raise Unclear
-    return tuple(values)
-
-
-def _by_id(scripts: Sequence["Script"]) -> dict[str, "Script"]:
+def _by_id(scripts: Sequence[Script]) -> dict[str, Script]:
     files: dict[str, Script] = {}
     for script in scripts:
         id_, path = script.revision, Path(script.path)
         if id_ in files:
-            names = f"{Path(files[id_].path).name} and {path.name}"
-            raise migrator.HistoryError("revision-duplicate", revision=id_, files=names)
+            raise error("revision-duplicate", revision=id_, files=(Path(files[id_].path).name, path.name))
         if len(id_) > ID_LENGTH:
-            raise migrator.HistoryError("revision-too-long", revision=id_, path=path.name, length=len(id_))
+            raise error("revision-too-long", revision=id_, path=path.name, length=len(id_))
         files[id_] = script
     return files
 
 
-def _check_parents(files: Mapping[str, "Script"]) -> None:
+def _check_parents(files: Mapping[str, Script]) -> None:
     for id_, script in files.items():
-        for parent in script._versioned_down_revisions:
+        for parent in alembic_private.parents(script):
             if parent not in files:
-                path = Path(script.path).name
-                raise migrator.HistoryError("parent-missing", revision=id_, path=path, parent=parent)
+                raise error("parent-missing", revision=id_, path=Path(script.path).name, parent=parent)
 
 
-def _check_circles(files: Mapping[str, "Script"]) -> None:
+def _check_circles(files: Mapping[str, Script]) -> None:
     try:
-        TopologicalSorter({id_: script._versioned_down_revisions for id_, script in files.items()}).prepare()
-    except CycleError as error:
-        circle = error.args[1][1:]
-        names = ", ".join(Path(files[id_].path).name for id_ in circle)
-        raise migrator.HistoryError("history-cycle", revisions=", ".join(circle), files=names) from None
+        TopologicalSorter({id_: alembic_private.parents(script) for id_, script in files.items()}).prepare()
+    except CycleError as found:
+        circle = tuple(found.args[1][1:])
+        names = tuple(Path(files[id_].path).name for id_ in circle)
+        raise error("history-cycle", revisions=circle, files=names) from None
 
 
-def _check_heads(files: Mapping[str, "Script"]) -> None:
-    parents = {parent for script in files.values() for parent in script._versioned_down_revisions}
+def _check_heads(files: Mapping[str, Script]) -> None:
+    parents = {parent for script in files.values() for parent in alembic_private.parents(script)}
     heads = {id_: Path(script.path).name for id_, script in files.items() if id_ not in parents}
     if len(heads) > 1:
-        first, *_, last = heads
-        raise migrator.HistoryError(
+        raise error(
             "heads-several",
             count=len(heads),
-            files=", ".join(f"{id_} ({name})" for id_, name in heads.items()),
-            heads=" ".join(heads),
-            first=first,
-            last=last,
-            last_path=heads[last],
+            files=tuple(f"{id_} ({name})" for id_, name in heads.items()),
+            heads=tuple(heads),
+            first=next(iter(heads)),
+            last=list(heads)[-1],
+            last_path=list(heads.values())[-1],
         )

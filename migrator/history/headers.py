@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.history import files
-from migrator.history.files import Unclear
+from migrator.history import file_text
+from migrator.history.file_text import Unclear
 
 _REVISION = re.compile(r"^revision[ \t]*(?::[^=\n]+)?=[ \t]*(['\"])([^'\"\n]+)\1[ \t]*$", re.M)
 _BRANCHING = re.compile(r"^(?:branch_labels|depends_on)[ \t]*(?::[^=\n]+)?=(?![ \t]*None\b)", re.M)
@@ -30,7 +30,7 @@ def read(folder: Path) -> tuple[Header, ...]:
         if path.name.startswith(("__init__", ".#")):
             continue
         text = _text(path)
-        header, parents = _header(path, text), files.parents_of(text)
+        header, parents = _header(path, text), file_text.parents_of(text)
         if len(parents) > 1 or (parent := parents[0] if parents else None) in after:
             raise Unclear
         after[parent] = header
@@ -39,14 +39,14 @@ def read(folder: Path) -> tuple[Header, ...]:
     while at in after:
         line.append(after.pop(at))
         at = line[-1].revision
-    if after or any(len(header.revision) > files.ID_LENGTH for header in line):
+    if after or any(len(header.revision) > file_text.ID_LENGTH for header in line):
         raise Unclear
     return tuple(line)
 
 
 def _text(path: Path) -> str:
     try:
-        return files.source(path)
+        return file_text.source(path)
     except (OSError, SyntaxError, UnicodeDecodeError):
         raise Unclear from None
 
@@ -56,4 +56,4 @@ def _header(path: Path, text: str) -> Header:
     if len(ids) != 1 or doc is None or _BRANCHING.search(text) or len(_FUNCTIONS.findall(text)) != 2:
         raise Unclear
     description = " ".join(doc[1].strip().split("\n\n")[0].split())
-    return Header(ids[0][1], description, path, files.checksum(text))
+    return Header(ids[0][1], description, path, file_text.checksum(text))

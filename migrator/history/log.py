@@ -2,7 +2,7 @@
 
 A step's row is written in the step's own transaction: the log cannot say that something happened which did not. A failure is written on
 another connection after the rollback. What an `autocommit_block()` commits before its step is done is written as it happens, with outcome
-`begun`; the step's own row takes the place of that one, so that a later run only finds it when this one was killed in between.
+`begun`; the step's own row replaces that one, so that a later run only finds it when this one was killed in between.
 """
 
 import getpass
@@ -21,33 +21,38 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 import migrator
-from migrator.adopt.other_runners import Earlier
-from migrator.history import files
-from migrator.results import Entry
-from migrator.runner.plan import Step
-from migrator.schema.autogenerate import LOG_TABLE
+from migrator import dialects
+from migrator.dialects.dialect import Dialect
+from migrator.history import file_text
+from migrator.results import Entry, ImportedMigration, Planned
 from migrator.types import JSONDocument, UTCDateTime
+
+LOG_TABLE = "migration_log"
+_IMPORTED = ("imported", "earlier")  # how the log calls what other runners applied, now and in its first release
 
 
 @dataclass
 class Log:
     """The log of one database. `schema` is that of the version table; where `enabled` is false nothing is written or read."""
 
+    dialect: Dialect
     schema: str | None
     root: Path
     enabled: bool = True
     is_there: bool = False
     """Set when a step that wrote to it was committed, so that the table is not looked for again."""
     may_have_begun: bool = True
-    """Cleared when all entries were read and none is `begun`, so that none is taken away again at each step."""
+    """Cleared when all entries were read and none is `begun`, so that no step looks for one to delete."""
 
     @cached_property
     def table(self) -> sa.Table:
+        """The table, as this kind of database has it."""
         text = sa.Text()
+        identity = dialects.part(self.dialect.name, "types").identity_type()
         return sa.Table(
             LOG_TABLE,
             sa.MetaData(),
-            sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), nullable=False),
+            sa.Column("id", identity, sa.Identity(), nullable=False),
             sa.Column("revision", text, nullable=False),
             sa.Column("description", text, nullable=False),
             sa.Column("direction", sa.String(20), nullable=False),
@@ -75,7 +80,7 @@ class Log:
         wanted = sa.select(self.table).order_by(self.table.c.id.desc()).limit(limit)
         if outcome is not None:
             wanted = wanted.where(self.table.c.outcome == outcome)
-        found = tuple(Entry(**row) for row in connection.execute(wanted).mappings())
+        found = tuple(_entry(row) for row in connection.execute(wanted).mappings())
         if limit is None and outcome in (None, "begun"):
             self.may_have_begun = any(entry.outcome == "begun" for entry in found)
         return found
@@ -83,25 +88,25 @@ class Log:
     def write(
         self,
         connection: Connection,
-        step: Step,
+        planned: Planned,
         outcome: str,
         started: datetime,
         *,
+        text: str | None,
         user: str | None,
         error: str | None = None,
         statements: Sequence[str] | None = None,
     ) -> None:
-        """Add one entry in the connection's own transaction, making the table where it is missing.
+        """Add one entry in the connection's own transaction, creating the table where it is missing. `text` is the file's.
 
-        It takes the place of a `begun` one of the same revision, and a stamp of them all; a failure leaves that one alone.
+        It replaces a `begun` one of the same revision, and a stamp replaces them all; a failure leaves that one alone.
         """
         if not self.enabled:
             return
-        if not self.is_there:
-            self.table.create(connection, checkfirst=True)
-        planned, columns, finished = step.planned, self.table.c, datetime.now(UTC)
+        self._create_table(connection)
+        columns, finished = self.table.c, datetime.now(UTC)
         if outcome != "failed" and self.may_have_begun:
-            which = sa.true() if planned.direction == "stamp" else columns.revision == step.revision
+            which = sa.true() if planned.direction == "stamp" else columns.revision == planned.revision
             connection.execute(self.table.delete().where(columns.outcome == "begun", which))
         entry = {
             "revision": planned.revision,
@@ -113,8 +118,8 @@ class Log:
             "duration_ms": round((finished - started).total_seconds() * 1000),
             "database_user": user,
             "file": planned.path.name or None,
-            "checksum": None if step.text is None else files.checksum(step.text),
-            "source": step.text,
+            "checksum": None if text is None else file_text.checksum(text),
+            "source": text,
             "error": error,
             "statements": None if statements is None else list(statements),
             **self._origin,
@@ -122,12 +127,13 @@ class Log:
         connection.execute(self.table.insert().values(entry))
         self.may_have_begun = self.may_have_begun or outcome == "begun"
 
-    def write_earlier(self, connection: Connection, rows: Sequence[Earlier]) -> None:
-        """Copy what other runners applied, once, in the connection's own transaction; where they did not say when, it is now."""
+    def write_imported(self, connection: Connection, rows: Sequence[ImportedMigration]) -> None:
+        """Copy what other runners applied, once, in the connection's own transaction; where they do not say when, it is now."""
         if not self.enabled or not rows:
             return
+        self._create_table(connection)
         columns = self.table.c
-        there = set(connection.execute(sa.select(columns.revision).where(columns.direction == "earlier")).scalars())
+        there = set(connection.execute(sa.select(columns.revision).where(columns.direction.in_(_IMPORTED))).scalars())
         now = datetime.now(UTC)
         for row in rows:
             if row.name not in there:
@@ -135,13 +141,17 @@ class Log:
                 entry = {
                     "revision": row.name,
                     "description": f"applied by {row.runner} ({row.table}) {row.description}".strip(),
-                    "direction": "earlier",
+                    "direction": "imported",
                     "outcome": "done",
                     "started_at": at,
                     "finished_at": at,
                     "duration_ms": 0,
                 }
                 connection.execute(self.table.insert().values(entry))
+
+    def _create_table(self, connection: Connection) -> None:
+        if not self.is_there:
+            self.table.create(connection, checkfirst=True)
 
     @cached_property
     def _origin(self) -> dict[str, Any]:
@@ -154,7 +164,7 @@ class Log:
 
 
 def begun(entries: Sequence[Entry]) -> Entry | None:
-    """Return the entry of a step that has committed a part of itself and not ended: it is at work now, or was interrupted."""
+    """Return the entry of a step that has committed a part of itself and not finished: it is running now, or was interrupted."""
     return next((entry for entry in entries if entry.outcome == "begun" and entry.statements), None)
 
 
@@ -165,6 +175,11 @@ def latest_runs(entries: Sequence[Entry]) -> dict[str, Entry]:
         if (entry.direction, entry.outcome) == ("upgrade", "done"):
             ran.setdefault(entry.revision, entry)
     return ran
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    direction = "imported" if row["direction"] in _IMPORTED else row["direction"]
+    return Entry(**{**row, "direction": direction})
 
 
 def _user() -> str:

@@ -5,34 +5,33 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from migrator.history import consistency, files
+from migrator.history import consistency, file_text, files
 from migrator.history.log import latest_runs
 from migrator.results import Entry, Planned, Revision, Status
-from migrator.runner import plan
 
 
 def all_revisions(script: ScriptDirectory) -> tuple[Planned, ...]:
-    """Return all revisions from base to head. Imports the files; raises HistoryError for whatever is wrong with them."""
-    plan.load(script)
+    """Return all revisions from base to head, of a script directory whose files are loaded."""
     line = tuple(script.walk_revisions())[::-1]
     return tuple(Planned(f.revision, "upgrade", " ".join(f.doc.split()), Path(f.path)) for f in line)
 
 
 def status(script: ScriptDirectory, heads: tuple[str, ...], entries: Sequence[Entry], *, url: str) -> Status:
-    """Return where a database with these heads and this log is; reads the files only.
+    """Return where a database with these heads and this log is. Imports the files, writes nothing.
 
-    Raises HistoryError for a database ahead of the files, which has no place among them.
+    Raises HistoryError for whatever is wrong with the files, and for a database ahead of them, which has no place among them.
     """
+    texts = files.load(script)
     found = all_revisions(script)
-    with consistency.weighed(script, heads, entries):
-        consistency.mention_begun(entries)
+    consistency.check_against_log(script, heads, entries, dict(texts))
+    consistency.mention_begun(entries)
     applied = {revision.revision for revision in script.iterate_revisions(heads, "base", inclusive=True)}
     ran = latest_runs(entries)
-    revisions = tuple(_revision(file, file.revision in applied, ran.get(file.revision)) for file in found)
+    revisions = tuple(_revision(file, file.revision in applied, ran.get(file.revision), texts) for file in found)
     return Status(url, heads, revisions[-1].revision if revisions else None, revisions)
 
 
-def _revision(file: Planned, applied: bool, ran: Entry | None) -> Revision:
+def _revision(file: Planned, applied: bool, ran: Entry | None, texts: files.Texts) -> Revision:
     if ran is None or not applied:
         return Revision(file.revision, file.description, file.path, applied)
     return Revision(
@@ -42,5 +41,5 @@ def _revision(file: Planned, applied: bool, ran: Entry | None) -> Revision:
         applied,
         applied_at=ran.finished_at,
         seconds=ran.duration_ms / 1000,
-        edited=ran.checksum != files.checksum(files.source(file.path)),
+        edited=ran.checksum != file_text.checksum(texts[file.revision]),
     )

@@ -13,9 +13,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
 
 from migrator import dialects
-from migrator.errors.tree import DatabaseError, HistoryError
+from migrator.alembic_private import environment
+from migrator.dialects.dialect import Dialect
+from migrator.errors import error
+from migrator.errors.tree import HistoryError
+from migrator.history import files
 from migrator.runner import plan
-from migrator.runner.run import SETTINGS, environment, run, settings_of, writes
+from migrator.runner.alembic_errors import translate_alembic_errors
+from migrator.runner.request import SETTINGS, settings_of, writes
+from migrator.runner.run import run
 from migrator.schema.autogenerate import options_for
 from migrator.settings import Settings
 from migrator.url import driver_url
@@ -35,7 +41,7 @@ def run_env(metadata: sa.MetaData, **options: Any) -> None:
     settings = settings_of(config)
     options = {**options_for(metadata), **options}
     opts = environment().context_opts
-    with plan.explained(config, asked=opts.get("destination_rev"), start=opts.get("starting_rev")):
+    with translate_alembic_errors(config, asked=opts.get("destination_rev"), start=opts.get("starting_rev")):
         if context.is_offline_mode() or _writes_a_file_only():
             _offline(_url(config, settings), settings, options)
             return
@@ -60,13 +66,13 @@ def _url(config: Config, settings: Settings) -> sa.URL:
 def _given(config: Config) -> Connection | Engine | None:
     given = config.attributes.get("connection")
     if given is not None and not isinstance(given, Connection | Engine):
-        raise DatabaseError("connection-unknown", type=f"{type(given).__module__}.{type(given).__qualname__}")
+        raise error("connection-unknown", type=f"{type(given).__module__}.{type(given).__qualname__}")
     return given
 
 
 def _offline(url: sa.URL, settings: Settings, options: dict[str, Any]) -> None:
     if writes():
-        plan.load(environment().script)
+        files.load(environment().script)
     context.configure(
         url=url,
         as_sql=True,
@@ -76,7 +82,7 @@ def _offline(url: sa.URL, settings: Settings, options: dict[str, Any]) -> None:
         transaction_per_migration=True,
         **options,
     )
-    dialects.named(url.get_backend_name(), settings).offline(context.get_context())
+    dialects.named(url.get_backend_name()).offline(context.get_context())
     with context.begin_transaction():
         context.run_migrations()
 
@@ -89,12 +95,12 @@ def _connected(config: Config, settings: Settings) -> Iterator[Connection]:
         return
     url = _url(config, settings)
     engine = given or sa.create_engine(url, poolclass=sa.pool.NullPool if url.database else None)
-    dialect = dialects.named(engine.dialect.name, settings)
+    dialect = dialects.named(engine.dialect.name)
     path = dialect.missing(url)
-    if path is not None and not (writes() and _changes_an_empty(engine.dialect.name)):
-        raise DatabaseError("database-missing", path=Path(path), source=settings.source)
+    if path is not None and not (writes() and _changes_an_empty(dialect)):
+        raise error("database-missing", path=Path(path), source=settings.source)
     try:
-        with dialect.explained(url):
+        with dialect.translate_driver_errors(url, settings.source):
             connection = engine.connect()
         with connection:
             yield connection
@@ -103,14 +109,14 @@ def _connected(config: Config, settings: Settings) -> Iterator[Connection]:
             engine.dispose()
 
 
-def _changes_an_empty(dialect: str) -> bool:
-    """Plan for a database that is not there yet, so that none is made for a command that then refuses or has nothing to do."""
+def _changes_an_empty(dialect: Dialect) -> bool:
+    """Plan for a database that is not there yet, so that none is created for a command that then refuses or has nothing to do."""
     opts = {**environment().context_opts, "script": environment().script, "transactional_ddl": True}
-    migration = MigrationContext.configure(dialect_name=dialect, opts=opts)
-    plan.load(environment().script)
+    migration = MigrationContext.configure(dialect_name=dialect.name, opts=opts)
+    texts = files.load(environment().script)
     try:
-        return bool(plan.make(opts["destination_rev"], opts["fn"], (), migration))
-    except HistoryError as error:
-        if error.code != "revision-out-of-reach":  # where there is nothing, nothing can be taken down
+        return bool(plan.make(opts["destination_rev"], opts["fn"], (), migration, texts))
+    except HistoryError as refused:
+        if refused.code != "revision-out-of-reach":  # where there is nothing, nothing can be reverted
             raise
         return False

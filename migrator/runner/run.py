@@ -1,50 +1,23 @@
 """`run(connection)`: the one place where a migration happens, whichever command led here."""
 
-from pathlib import Path
+import logging
 from typing import Any
 
 from alembic import context
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
-from migrator import dialects
-from migrator.adopt import match
-from migrator.dialects import Dialect
-from migrator.dialects.dialect import log
-from migrator.errors.tree import DatabaseError
-from migrator.history import consistency
+from migrator import alembic_private, dialects
+from migrator.alembic_private import environment
+from migrator.errors import error
 from migrator.results import Report
-from migrator.runner import plan
-from migrator.runner.step import Steps
-from migrator.schema.autogenerate import leave_alone
-from migrator.schema.replay import Replay
-from migrator.settings import Settings
-from migrator.url import mask
-
-REPORT = "migrator.report"
-SETTINGS = "migrator.settings"
-
-
-def environment() -> EnvironmentContext:
-    """Return the environment that env.py runs in; before configure() there is no other handle on the command's options."""
-    return context._proxy  # type: ignore[attr-defined,no-any-return]
-
-
-def writes() -> bool:
-    """Return whether the command at hand is one that changes the database."""
-    return "destination_rev" in environment().context_opts
-
-
-def settings_of(config: Config) -> Settings:
-    """Return the settings of this run: what the API handed over, else what alembic.ini and the environment say."""
-    if SETTINGS not in config.attributes:
-        ini = Path(config.config_file_name) if config.config_file_name else None
-        config.attributes[SETTINGS] = Settings.load(ini, section=config.config_ini_section)
-    settings: Settings = config.attributes[SETTINGS]
-    return settings
+from migrator.runner.guards import guards_of
+from migrator.runner.request import REPORT, request_of, settings_of, writes
+from migrator.runner.state import Run
+from migrator.runner.step import StepRunner
+from migrator.schema.autogenerate import hide_unowned_tables
+from migrator.url import mask, scrub
 
 
 def run(connection: Connection, **options: Any) -> None:
@@ -52,88 +25,89 @@ def run(connection: Connection, **options: Any) -> None:
 
     Takes what `context.configure()` takes; the caller's `on_version_apply` hooks run before the engine's own. A command that reads
     writes nothing and takes no lock. A command that writes takes the lock, plans, validates, runs each step in one transaction, and
-    reads the heads again on another connection. Raises a MigratorError; a step that failed is rolled back by then.
+    reads the heads again on another connection. Raises a MigratorError; its `progress` says what was committed by then.
     """
     if connection.in_transaction():
-        raise DatabaseError("connection-in-transaction")
-    log.disabled = False  # the fileConfig() of Alembic's templates silences every logger that it does not know
+        raise error("connection-in-transaction")
+    logging.getLogger(
+        "migrator"
+    ).disabled = False  # the fileConfig() of Alembic's templates silences loggers that it does not know
     config = environment().config
     settings = settings_of(config)
-    options = leave_alone(options, environment().script, settings.own)
-    dialect = dialects.of(connection, settings)
-    with dialect.explained(connection.engine.url):
-        if writes():
-            config.attributes[REPORT] = _write(connection, settings, dialect, options)
-        else:
-            context.configure(connection=connection, **options, dont_mutate=True)
-            context.run_migrations()
-            connection.commit()  # for `ensure_version`, which Alembic does not count among the commands that write
+    options = hide_unowned_tables(options, environment().script, settings.owned_tables)
+    dialect = dialects.of(connection)
+    if not writes():
+        with dialect.translate_driver_errors(connection.engine.url, settings.source):
+            _read(connection, options)
+        return
+    state = Run(connection, settings, request_of(settings), dialect)
+    steps = StepRunner(state)
+    try:
+        with dialect.translate_driver_errors(connection.engine.url, settings.source):
+            config.attributes[REPORT] = _write(state, steps, options)
+    except BaseException as raised:
+        steps.progress.attach(raised)
+        raise
 
 
-def _write(connection: Connection, settings: Settings, dialect: Dialect, options: dict[str, Any]) -> Report:
-    if dialect.in_autocommit(connection):
-        raise DatabaseError("connection-autocommit")
+def _read(connection: Connection, options: dict[str, Any]) -> None:
+    try:
+        context.configure(connection=connection, **options, dont_mutate=True)
+        context.run_migrations()
+    except DBAPIError as raised:
+        compared = alembic_private.compared(raised)
+        if compared is None or raised.connection_invalidated:
+            raise
+        reason = scrub(" ".join(str(raised.orig).split()), connection.engine.url)
+        raise error("comparison-failed", compared=compared, reason=reason, statement=raised.statement) from raised
+    connection.commit()  # for `ensure_version`, which Alembic does not count among the commands that write
+
+
+def _write(run: Run, steps: StepRunner, options: dict[str, Any]) -> Report:
+    if run.dialect.in_autocommit(run.connection):
+        raise error("connection-autocommit")
     opts = environment().context_opts
-    function, asked = opts["fn"], opts["destination_rev"]
-    steps = Steps(connection, settings, dialect)
+    function = opts["fn"]
     own = {
-        "fn": steps.deal,
+        "fn": steps.next_for_alembic,
         "transactional_ddl": True,
         "transaction_per_migration": True,
-        "on_version_apply": (*to_tuple(options.get("on_version_apply"), default=()), steps.on_version_apply),
+        "on_version_apply": (*to_tuple(options.get("on_version_apply"), default=()), steps.before_commit),
     }
-    dialect.await_readable(connection)
     try:
-        context.configure(connection=connection, **{**options, **own})
-        migration = context.get_context()
-        script = migration.script
-        assert script is not None
-        steps.log.schema = migration.version_table_schema
-        plan.load(script)
-        replay = Replay(script, connection, dialect, migration.version_table)
-        said = context.get_x_argument()  # `alembic -x no_verify stamp`, `alembic -x drop_adopted downgrade`
-        if function.__name__ == "do_stamp" and settings.verify_stamp and "no_verify" not in said:
-            steps.claim = match.Claim(connection, replay, settings)
-        before = after = _heads(migration, connection)
-        entries = steps.log.read(connection)
-        connection.rollback()
-        run_stored = settings.run_stored and function.__name__ == "downgrade"
-        with consistency.weighed(script, () if migration.purge else before, entries, run_stored=run_stored):
-            planned = plan.make(asked, function, before, migration)
-            if function.__name__ == "downgrade" and not (settings.drop_adopted or "drop_adopted" in said):
-                match.check_downgrade(connection, replay, [step.revision for step in planned], entries)
-                connection.rollback()
-            if planned:
-                with dialect.lock(connection, migration.version_table):
-                    with dialect.writing(connection, migration):
-                        # Planned again, because another run may have moved the heads while this one waited.
-                        before = after = _heads(migration, connection)
-                        steps.heads = set(before)
-                        for step in plan.make(asked, function, before, migration):
-                            steps.take(step)
-                    if steps.applied:  # still under the lock, because the next run may move them
-                        after = _verified(migration, connection, dialect, steps)
-            else:
-                consistency.mention_begun(entries)
+        run.session.await_readable()
+        context.configure(connection=run.connection, **{**options, **own})
+        run.load(context.get_context())
+        steps.start_at(run.heads)
+        plan = run.plan(function)
+        steps.guards = guards_of(run)
+        for guard in steps.guards:
+            guard.before_run(plan)
+        if plan:
+            with run.session.lock(run.migration.version_table):
+                with run.session.writing(run.migration):
+                    steps.start_at(run.read_heads())  # another run may have moved them while this one waited
+                    plan = run.plan(function)
+                    for guard in steps.guards:
+                        guard.under_lock(plan)
+                    for step in plan:
+                        steps.run(step)
+                _verify(run, steps)  # still under the lock, because the next run may move them
+        for guard in steps.guards:
+            guard.after_run(steps.progress)
     finally:
         opts["fn"] = function  # an env.py may call run() once for each of several schemas
-    return Report(mask(connection.engine.url), before, after, tuple(steps.applied))
+    done = steps.progress
+    return Report(mask(run.connection.engine.url), done.before, done.at, done.applied)
 
 
-def _heads(migration: MigrationContext, connection: Connection) -> tuple[str, ...]:
-    heads = migration.get_current_heads()
-    connection.rollback()
-    return heads
-
-
-def _verified(migration: MigrationContext, connection: Connection, dialect: Dialect, steps: Steps) -> tuple[str, ...]:
-    with dialect.fresh(connection) as other:
-        names = {"version_table": migration.version_table, "version_table_schema": migration.version_table_schema}
-        heads = MigrationContext.configure(connection=other, opts=names).get_current_heads()
-        other.rollback()
-    if set(heads) != steps.heads:
-        at, wanted = (", ".join(sorted(ids)) or "base" for ids in (heads, steps.heads))
-        raise DatabaseError(
-            "target-not-reached", at=at, wanted=wanted, applied=", ".join(step.revision for step in steps.applied)
-        )
-    return heads
+def _verify(run: Run, steps: StepRunner) -> None:
+    """Raise DatabaseError unless the version table says what the steps wrote, read on another connection."""
+    done = steps.progress
+    if not done.applied:
+        return
+    with run.session.second_connection() as other:
+        heads = run.heads_on(other)
+    if set(heads) != set(done.at):
+        applied = tuple(step.revision for step in done.applied)
+        raise error("target-not-reached", found=tuple(sorted(heads)), wanted=done.at, applied=applied)

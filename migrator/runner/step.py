@@ -1,200 +1,244 @@
-"""One step: its transaction, its tries, and what is said when it fails.
+"""One step: its transaction, its attempts, and what is known when it fails.
 
-Alembic's own loop runs the revision, dealt one step at a time, inside a transaction that is opened here. Alembic joins a transaction that
-it finds when a step begins, and commits it with the version row: so the version table, the change and what the hooks write are one.
+Alembic's own loop runs the revision, given one step at a time, inside a transaction that is opened here. Alembic joins a transaction that
+it finds when a step begins, and commits it with the version row: so the version table, the change and the log's row are one.
 """
 
+import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from migrator.adopt import other_runners
-from migrator.dialects.dialect import Dialect, log
-from migrator.errors.tree import LockError, MigratorError, StampRefused, StepFailed
-from migrator.history.log import Log, begun
+from migrator.errors import error
+from migrator.errors.progress import Progress
+from migrator.errors.tree import MigratorError, StampRefused
+from migrator.history.log import begun
 from migrator.results import Applied
-from migrator.runner.autocommit import Journal, is_repeatable
+from migrator.runner.autocommit import CommittedStatements, is_repeatable
+from migrator.runner.guards.guard import Guard
 from migrator.runner.plan import Step
-from migrator.settings import Settings
+from migrator.runner.state import Run
 from migrator.url import scrub
 
-if TYPE_CHECKING:
-    from migrator.adopt.match import Claim
-
-_OWN_SETTINGS = ("lock_timeout", "statement_timeout", "retry_for", "accept_loss")
+_log = logging.getLogger("migrator")
+_MOST_ATTEMPTS = 100_000
 
 
-class Steps:
-    """The steps of one run. `applied` is what was committed so far, `heads` what the version table must say after it."""
+class StepRunner:
+    """Runs the steps of one run, one transaction each, and knows how far it came."""
 
-    def __init__(self, connection: Connection, settings: Settings, dialect: Dialect) -> None:
-        self.connection = connection
-        self.settings = settings
-        self.dialect = dialect
-        self.log = Log(None, settings.root, settings.audit)
-        self.claim: Claim | None = None
-        self.applied: list[Applied] = []
-        self.heads: set[str] = set()
-        self._dealt: tuple[Any, ...] = ()
+    def __init__(self, run: Run) -> None:
+        """Hold the run; reads nothing. `guards` are set before the first step."""
+        self.guards: Sequence[Guard] = ()
+        self._run = run
+        self._connection, self._session = run.connection, run.session
+        self._before: tuple[str, ...] = ()
+        self._at: tuple[str, ...] = ()
+        self._applied: list[Applied] = []
+        self._running: Step | None = None
+        self._statements: CommittedStatements | None = None
+        self._heads_after: set[str] | None = None
+        self._in_doubt = False
 
-    def deal(self, heads: Any, migration: MigrationContext) -> tuple[Any, ...]:
-        """Alembic's `fn`: what to do next."""
-        self._journal.listening = True
-        return self._dealt
+    def start_at(self, heads: tuple[str, ...]) -> None:
+        """Say where the database is before the first step."""
+        self._before = self._at = heads
 
-    def on_version_apply(self, *, heads: set[str], **_: Any) -> None:
-        """Alembic's hook, called in the step's transaction when the version row is written: the last look before the commit."""
-        self._journal.listening = False
-        self.dialect.verify(self.connection)
-        if self.claim is not None:
-            self.claim.verify(heads)
+    @property
+    def progress(self) -> Progress:
+        """How far the run came, from what it saw committed."""
+        return Progress(
+            before=self._before,
+            applied=tuple(self._applied),
+            at=self._at,
+            running=self._running.planned if self._running else None,
+            stayed=tuple(self._remaining),
+            in_doubt=self._in_doubt,
+        )
+
+    def next_for_alembic(self, heads: Any, migration: MigrationContext) -> tuple[Any, ...]:
+        """Alembic's `fn`: the step to run now."""
+        assert self._running is not None
+        assert self._statements is not None
+        self._statements.listening = True
+        return self._running.alembic
+
+    def before_commit(self, *, heads: set[str], **_: Any) -> None:
+        """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""
+        assert self._running is not None
+        assert self._statements is not None
+        self._statements.listening = False
+        for guard in self.guards:
+            guard.before_commit(self._running, heads)
         self._note("done")
-        if self.settings.adopting:
-            self.log.write_earlier(self.connection, other_runners.earlier(self.connection))
-        self._heads_after = heads
+        self._heads_after = set(heads)
 
-    def take(self, step: Step) -> None:
-        """Run one step in one transaction; a try that met another session's lock is rolled back and repeated for a while.
+    def run(self, step: Step) -> None:
+        """Run one step in one transaction; an attempt that met another session's lock is rolled back and repeated for a while.
 
-        Raises StepFailed, LockError, or what the dialect forbids; nothing of the step is left then, except what stood before or in
-        an `autocommit_block()`, which the error lists and the log keeps.
+        Raises StepFailed, LockError, or what a guard refuses; nothing of the step is left then, except what stood before or in an
+        `autocommit_block()`, which the error lists and the log keeps. A DBAPIError means that the connection was lost during the COMMIT.
         """
-        if step.planned.direction == "stamp" and self.claim is None:
+        if step.direction == "stamp" and not self._run.request.verify:
             step = step.unverified
-            log.warning("%s is stamped without a look at the schema: nobody has seen whether it is true", step.revision)
-        own = {name: value for name in _OWN_SETTINGS if (value := getattr(step.module, name, None)) is not None}
-        self.dialect.settings = replace(self.settings, **own)
-        self.dialect.step = self._facts(step)
-        self._at_work, self._dealt, self._started = step, step.alembic, datetime.now(UTC)
-        known = [] if self.applied else self._known(step)
-        clock = time.monotonic()
-        for self.dialect.attempt in range(1, 100_000):
-            try:
-                with Journal(self.connection, self.dialect, known, note=partial(self._note, "begun")) as self._journal:
-                    self._try(step)
-                break
-            except DBAPIError as error:
-                known = self._journal.left
-                if self._journal.had_ended:
-                    continue
-                if not self.dialect.is_blocked(error) or not is_repeatable(known):
-                    raise self._failure(step, error) from error
-                self._pause(step, error, time.monotonic() - clock)
-            except StampRefused:  # nothing was tried that could fail
-                raise
-            except MigratorError as error:
-                self._record_failure(str(error))
-                raise
-            except (Exception, SystemExit) as error:
-                raise self._failure(step, error) from error
-        seconds, done = time.monotonic() - clock, step.planned
-        self.heads = self._heads_after
-        self.log.is_there = True
-        self.applied.append(Applied(done.revision, done.direction, done.description, seconds, self.dialect.attempt))
-        log.info("%s %s in %.2f s: %s", done.direction, done.revision, seconds, done.description)
-
-    def _try(self, step: Step) -> None:
-        self.connection.begin()  # not as a context manager, which would forbid what follows an autocommit_block()
+        self._running, self._started = step, datetime.now(UTC)
         try:
-            if self.claim is not None:
-                self.claim.make_true(context.get_context())
+            seconds, attempts = self._until_done(step)
+        except MigratorError as failure:
+            self._name(failure)
+            raise
+        self._finish(step, seconds, attempts)
+
+    def _finish(self, step: Step, seconds: float, attempts: int) -> None:
+        done = step.planned
+        self._at = tuple(sorted(self._heads_after or ()))
+        self._running = None
+        self._run.log.is_there = True
+        self._applied.append(Applied(done.revision, done.direction, done.description, seconds, attempts))
+        _log.info("%s %s in %.2f s: %s", done.direction, done.revision, seconds, done.description)
+
+    def _until_done(self, step: Step) -> tuple[float, int]:
+        """Repeat the step until it is committed; return how long that took in seconds, and the number of attempts."""
+        known = [] if self._applied else self._resume_point(step)
+        limits = step.options.limits(self._run.settings)
+        clock = time.monotonic()
+        for attempt in range(1, _MOST_ATTEMPTS):
+            self._session.start_attempt(limits, attempt)
+            self._heads_after = None
+            try:
+                with CommittedStatements(self._session, known, note=partial(self._note, "begun")) as self._statements:
+                    self._attempt(step)
+                return time.monotonic() - clock, attempt
+            except DBAPIError as raised:
+                if self._is_lost_in_commit(raised):
+                    self._settle(step, time.monotonic() - clock, attempt)
+                    raise
+                known = self._remaining
+                if self._statements and self._statements.already_applied:
+                    continue
+                if not self._session.is_blocked(raised) or not is_repeatable(known):
+                    raise self._failure(step, raised) from raised
+                self._pause(step, raised, time.monotonic() - clock, attempt)
+            except StampRefused:  # nothing was attempted that could fail
+                raise
+            except MigratorError as failure:
+                self._name(failure)
+                self._record_failure(failure.fact)
+                raise
+            except (Exception, SystemExit) as raised:
+                raise self._failure(step, raised) from raised
+        raise AssertionError("a step is repeated for a limited time")
+
+    def _attempt(self, step: Step) -> None:
+        self._connection.begin()  # not as a context manager, which would forbid what follows an autocommit_block()
+        try:
             context.run_migrations()
             if not step.alembic:  # a stamp that only empties the version table
-                self.on_version_apply(heads=set())
-                self.connection.commit()
+                self.before_commit(heads=set())
+                self._connection.commit()
         finally:
-            if self.connection.in_transaction():
-                self.connection.rollback()
-            self.dialect.end(self.connection)
+            if self._connection.in_transaction():
+                self._connection.rollback()
+            self._session.end_attempt()
 
-    def _known(self, step: Step) -> list[str]:
+    def _is_lost_in_commit(self, raised: DBAPIError) -> bool:
+        return self._heads_after is not None and raised.connection_invalidated
+
+    def _settle(self, step: Step, seconds: float, attempts: int) -> None:
+        """Look on another connection whether the COMMIT arrived; where that cannot be seen, it stays in doubt."""
+        try:
+            with self._session.second_connection() as other:
+                heads = set(self._run.heads_on(other))
+        except SQLAlchemyError as trouble:
+            self._in_doubt = True
+            _log.info("Whether %s was committed could not be looked up: %s", step.revision, self._scrubbed(trouble))
+            return
+        if heads == self._heads_after:
+            self._finish(step, seconds, attempts)
+
+    def _resume_point(self, step: Step) -> list[str]:
         """What an interrupted run has committed of this step, to be left out now; StepFailed where that would not be safe.
 
         Only the first step of a run can find that: what was interrupted comes before everything else.
         """
-        entry = begun(self.log.read(self.connection, outcome="begun"))
-        self.connection.rollback()
-        if entry is None or entry.statements is None or step.planned.direction == "stamp":
+        entry = begun(self._run.log.read(self._connection, outcome="begun"))
+        self._connection.rollback()
+        if entry is None or entry.statements is None or step.direction == "stamp":
             return []
-        facts = {"when": entry.when, "who": entry.who, "committed": _listed(entry.statements)}
-        if (entry.revision, entry.direction) != (step.revision, step.planned.direction):
-            at = self._facts(step)["at"]
-            raise StepFailed(
-                "step-interrupted-before", revision=entry.revision, direction=entry.direction, at=at, **facts
-            )
-        if self._rerunnable:
+        facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}
+        if (entry.revision, entry.direction) != (step.revision, step.direction):
+            raise error("step-interrupted-before", revision=entry.revision, direction=entry.direction, **facts)
+        if step.options.rerunnable:
             return []
         if entry.source != step.text or not is_repeatable(entry.statements):
-            raise StepFailed("step-interrupted", **self._facts(step), **facts)
+            raise error("step-interrupted", **facts)
         names = "; ".join(entry.statements)
-        log.warning(
-            "%s was interrupted at %s (%s) and goes on from there: %s", step.revision, entry.when, entry.who, names
+        _log.warning(
+            "%s was interrupted at %s (%s) and is resumed after: %s", step.revision, entry.when, entry.who, names
         )
         return entry.statements
 
     @property
-    def _rerunnable(self) -> bool:
-        return bool(getattr(self._at_work.module, "rerunnable", False))
+    def _remaining(self) -> list[str]:
+        return self._statements.remaining if self._statements and self._running else []
 
     def _note(self, outcome: str, statements: Sequence[str] | None = None) -> None:
-        user = self.dialect.user(self.connection)
-        self.log.write(self.connection, self._at_work, outcome, self._started, user=user, statements=statements)
+        assert self._running is not None
+        self._run.log.write(
+            self._connection,
+            self._running.planned,
+            outcome,
+            self._started,
+            text=self._running.text,
+            user=self._session.user(),
+            statements=statements,
+        )
 
-    def _record_failure(self, error: str) -> None:
-        """On another connection, and only as well as it goes: the log's own trouble must not hide what happened."""
-        left = self._journal.left
+    def _record_failure(self, reason: str) -> None:
+        """On another connection, and as far as possible: the log's own trouble must not hide what happened."""
+        step, left = self._running, self._remaining
+        assert step is not None
         try:
-            with self.dialect.fresh(self.connection) as other:
-                write = partial(self.log.write, other, self._at_work, user=self.dialect.user(other))
-                if self._journal.refuted:
+            with self._session.second_connection() as other:
+                write = partial(self._run.log.write, other, step.planned, text=step.text, user=self._session.user())
+                if self._statements and self._statements.rolled_back:
                     write("begun", self._started, statements=left)
-                write("failed", self._started, error=scrub(error, self.connection.engine.url), statements=left or None)
+                write("failed", self._started, error=self._scrubbed(reason), statements=left or None)
                 other.commit()
         except SQLAlchemyError as trouble:
-            log.warning(
-                "The failure could not be written to the log: %s",
-                scrub(str(getattr(trouble, "orig", trouble)), self.connection.engine.url),
-            )
+            _log.warning("The failure could not be written to the log: %s", self._scrubbed(trouble))
 
-    def _pause(self, step: Step, error: DBAPIError, waited: float) -> None:
-        names = "; ".join(self.dialect.blockers(self.connection, error)) or "a session that is gone by now"
-        if waited >= self.dialect.patience:
-            if self._journal.left:
-                raise self._failure(step, error) from error
-            blocked = {"blockers": names, "tries": self.dialect.attempt, "seconds": round(waited)}
-            self._record_failure(f"{error.orig}, tries: {self.dialect.attempt}, in its way: {names}")
-            raise LockError("step-blocked", **self._facts(step), **blocked) from error
-        log.warning("%s waits, try %d: %s", step.revision, self.dialect.attempt, names)
-        time.sleep(random.uniform(0.5, 1) * min(0.1 * 1.5**self.dialect.attempt, 2.0))
+    def _pause(self, step: Step, raised: DBAPIError, waited: float, attempt: int) -> None:
+        names = self._session.blockers(raised) or ("a session that has just ended",)
+        if waited >= self._session.patience:
+            if self._remaining:
+                raise self._failure(step, raised) from raised
+            self._record_failure(f"{raised.orig}, attempts: {attempt}, blocked by: {'; '.join(names)}")
+            raise error("step-blocked", blockers=names, tries=attempt, seconds=round(waited)) from raised
+        _log.warning("%s waits, attempt %d: %s", step.revision, attempt, "; ".join(names))
+        time.sleep(random.uniform(0.5, 1) * min(0.1 * 1.5**attempt, 2.0))
 
-    def _failure(self, step: Step, error: BaseException) -> StepFailed:
-        text = str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-        text = scrub(" ".join(text.split()), self.connection.engine.url)
+    def _failure(self, step: Step, raised: BaseException) -> MigratorError:
+        text = str(raised.orig) if isinstance(raised, DBAPIError) else f"{type(raised).__name__}: {raised}"
+        text = self._scrubbed(" ".join(text.split()))
         self._record_failure(text)
-        committed = self._journal.left
-        goes_on = self.log.enabled and is_repeatable(committed) and not self._rerunnable
-        code = "step-failed" if not committed else "step-failed-partly" if goes_on else "step-failed-within"
-        return StepFailed(code, **self._facts(step), error=text, committed=_listed(committed))
+        committed = tuple(self._remaining)
+        resumable = self._run.log.enabled and is_repeatable(committed) and not step.options.rerunnable
+        code = "step-failed" if not committed else "step-failed-partly" if resumable else "step-failed-unresumable"
+        return error(code, error=text, committed=committed)
 
-    def _facts(self, step: Step) -> dict[str, Any]:
-        planned = step.planned
-        return {
-            "revision": planned.revision,
-            "direction": planned.direction,
-            "path": planned.path.name,
-            "at": ", ".join(sorted(self.heads)) or "base",
-            "applied": ", ".join(step.revision for step in self.applied) or "none",
-        }
+    def _name(self, failure: MigratorError) -> None:
+        """Say in the error which revision was running."""
+        if self._running is not None:
+            step = self._running.planned
+            failure.add(revision=step.revision, path=step.path.name, direction=step.direction)
 
-
-def _listed(statements: Sequence[str]) -> str:
-    return "".join(f"\n  - {text[:200]}" for text in statements)
+    def _scrubbed(self, text: object) -> str:
+        return scrub(str(getattr(text, "orig", text)), self._connection.engine.url)

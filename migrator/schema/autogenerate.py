@@ -1,5 +1,6 @@
 """What autogenerate and `check` need to know: the engine's types and tables, CHECK constraints by name, the next number."""
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -12,12 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import to_list
 
-from migrator.dialects.dialect import log
-from migrator.errors.tree import HistoryError
-from migrator.history import files
-from migrator.history.files import ID_LENGTH
+from migrator.errors import error
+from migrator.history import file_text
+from migrator.history.log import LOG_TABLE
 
-LOG_TABLE = "migration_log"
+_log = logging.getLogger("migrator")
 NameFilter = Callable[[str | None, str, Any], bool]
 
 
@@ -34,16 +34,16 @@ def options_for(metadata: sa.MetaData) -> dict[str, Any]:
     }
 
 
-def leave_alone(options: dict[str, Any], script: ScriptDirectory, own: Collection[str]) -> dict[str, Any]:
-    """Return the options with every table hidden from comparisons that is not ours: autogenerate would drop it.
+def hide_unowned_tables(options: dict[str, Any], script: ScriptDirectory, owned: Collection[str]) -> dict[str, Any]:
+    """Return the options with every table hidden from comparisons that the project does not own: autogenerate would drop it.
 
-    Ours are the tables of the models, those that a revision speaks of, and those named in `own`. The engine's log is never compared.
-    The caller's filter stays in force. Others are named once, in the log.
+    It owns the tables of the models, those that a revision mentions, and those in `owned`. The engine's log is never compared. The
+    caller's filter stays in force. A warning names each hidden table once.
     """
     theirs: NameFilter | None = options.get("include_name")
     models = _model_tables(options.get("target_metadata"))
-    spoken: list[str] = []
-    told: set[str] = set()
+    mentioned: list[str] = []
+    warned: set[str] = set()
 
     def include_name(name: str | None, type_: str, parent_names: Any) -> bool:
         if theirs is not None and not theirs(name, type_, parent_names):
@@ -52,14 +52,14 @@ def leave_alone(options: dict[str, Any], script: ScriptDirectory, own: Collectio
             return True
         if name == LOG_TABLE:
             return False
-        if name in own or parent_names.get("schema_qualified_table_name", name) in models:
+        if name in owned or parent_names.get("schema_qualified_table_name", name) in models:
             return True
-        if not spoken:
-            spoken.append("\n".join(files.source(Path(found.path)) for found in script.walk_revisions()))
-        ours = re.search(rf"\b{re.escape(name)}\b", spoken[0]) is not None
-        if not ours and name not in told:
-            told.add(name)
-            log.warning("The table %s is left alone: neither the models nor the revisions speak of it", name)
+        if not mentioned:
+            mentioned.append("\n".join(file_text.source(Path(found.path)) for found in script.walk_revisions()))
+        ours = re.search(rf"\b{re.escape(name)}\b", mentioned[0]) is not None
+        if not ours and name not in warned:
+            warned.add(name)
+            _log.warning("The table %s is left alone: no model or revision mentions it", name)
         return ours
 
     return {**options, "include_name": include_name}
@@ -84,12 +84,12 @@ def _number(migration: MigrationContext, revision: Any, directives: list[Migrati
     given = migration.opts["revision_context"].command_args["rev_id"]
     files = {found.revision: Path(found.path).name for found in migration.script.walk_revisions()}
     if given in files:
-        raise HistoryError("revision-id-taken", revision=given, path=files[given])
+        raise error("revision-id-taken", revision=given, path=files[given])
     if given is None:
         for directive in directives:
             directive.rev_id = _next_number(list(files)) or directive.rev_id
-    elif len(given) > ID_LENGTH:
-        raise HistoryError("revision-too-long", revision=given, path="the new file", length=len(given))
+    elif len(given) > file_text.ID_LENGTH:
+        raise error("revision-too-long", revision=given, path="the new file", length=len(given))
 
 
 def _next_number(ids: list[str]) -> str | None:

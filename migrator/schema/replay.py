@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -15,25 +16,38 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.engine import Connection
 
-from migrator import dialects
-from migrator.dialects.dialect import Dialect, log
-from migrator.history import files
-from migrator.schema.autogenerate import LOG_TABLE
+from migrator import alembic_private
+from migrator.dialects.dialect import Dialect
+from migrator.errors.tree import MigratorError
+from migrator.history import file_text
+from migrator.history.attributes import StepOptions
+from migrator.history.log import LOG_TABLE
 from migrator.schema.snapshot import Column, Rule, Snapshot, Table, reflecting, snapshot
+from migrator.settings import Settings
 
-_FORMAT = "2"  # of the cache; with another number the old files are not read
+_FORMAT = "3"  # of the cache; files with another number are not read
+_log = logging.getLogger("migrator")
+
+
+class _Replayed(NamedTuple):
+    """The scratch database right after a revision."""
+
+    revision: str
+    scratch: Connection
 
 
 @dataclass
 class Replay:
     """The schemas that a history makes, on databases of the kind that `connection` is connected to.
 
-    Of the connected database only the kind and version are read. A scratch database is made and dropped; DatabaseError where it cannot be.
+    Of the connected database only the kind and version are read. A scratch database is created and dropped; DatabaseError where the
+    role may not.
     """
 
     script: ScriptDirectory
     connection: Connection
     dialect: Dialect
+    settings: Settings
     version_table: str
 
     @cached_property
@@ -42,13 +56,13 @@ class Replay:
         if self._cache.is_file():
             return _read(self._cache)
         found: dict[str, Snapshot] = {"base": {}}
-        for revision, scratch, own in self._steps():
-            found[revision] = snapshot(scratch, own, ignore=self.own_tables)
+        for at in self._steps():
+            found[at.revision] = snapshot(at.scratch, self.dialect, ignore=self.tools_tables)
         _write(self._cache, found)
         return found
 
     @property
-    def own_tables(self) -> frozenset[str]:
+    def tools_tables(self) -> frozenset[str]:
         """The tables that belong to the tool and not to the schema."""
         return frozenset({self.version_table, LOG_TABLE})
 
@@ -61,18 +75,18 @@ class Replay:
     def branches(self) -> bool:
         """Whether the history is more than one line, so that "the schema at a revision" needs more than an order."""
         return (
-            any(len(revision._versioned_down_revisions) > 1 for revision in self._line)
+            any(len(alembic_private.parents(revision)) > 1 for revision in self._line)
             or len(self.script.get_heads()) > 1
         )
 
     def metadata_at(self, revision: str) -> sa.MetaData:
         """Return the schema at a revision as SQLAlchemy reflects it, for Alembic's autogenerate."""
         metadata = sa.MetaData()
-        for at, scratch, own in self._steps():
-            if at == revision:
+        for at in self._steps():
+            if at.revision == revision:
                 with reflecting():
-                    metadata.reflect(scratch, only=lambda name, _: name not in self.own_tables)
-                metadata.info["unseen"] = own.unseen_indexes(scratch)
+                    metadata.reflect(at.scratch, only=lambda name, _: name not in self.tools_tables)
+                metadata.info["unseen"] = self.dialect.unseen_indexes(at.scratch)
                 break
         return metadata
 
@@ -82,37 +96,39 @@ class Replay:
 
     @cached_property
     def _cache(self) -> Path:
-        """Beside the compiled files, which nobody keeps in git either."""
+        """Next to the compiled files, which git ignores as well."""
         dialect = self.connection.dialect
         version = ".".join(map(str, dialect.server_version_info or ()))
-        texts = (files.checksum(files.source(Path(revision.path))) for revision in self._line)
+        texts = (file_text.checksum(file_text.source(Path(revision.path))) for revision in self._line)
         key = hashlib.sha256(
             "\n".join((_FORMAT, dialect.name, version, self.version_table, *texts)).encode()
         ).hexdigest()
         return Path(self.script.dir, "__pycache__", f"migrator-{dialect.name}-{key[:16]}.json")
 
-    def _steps(self) -> Iterator[tuple[str, Connection, Dialect]]:
+    def _steps(self) -> Iterator[_Replayed]:
         dealt: list[Any] = []
         options = {"fn": lambda heads, migration: dealt, "transactional_ddl": True, "transaction_per_migration": True}
         with self.dialect.scratch(self.connection) as scratch:
-            own = dialects.of(scratch, replace(self.dialect.settings, audit=False))
+            session = self.dialect.session(scratch, self.settings)
             migration = MigrationContext.configure(
                 connection=scratch, opts={**options, "version_table": self.version_table}
             )
-            with own.lock(scratch, self.version_table), own.writing(scratch, migration), Operations.context(migration):
+            with (
+                session.lock(self.version_table),
+                session.writing(migration),
+                Operations.context(migration),
+            ):
                 for revision in self._line:
-                    own.settings = replace(own.settings, accept_loss=getattr(revision.module, "accept_loss", ()))
-                    path, at = Path(revision.path).name, str(revision.down_revision or "base")
-                    own.step = {
-                        "revision": revision.revision,
-                        "direction": "upgrade",
-                        "path": path,
-                        "at": at,
-                        "applied": "none",
-                    }
+                    path = Path(revision.path).name
+                    step = StepOptions.of(revision.module, revision=revision.revision, path=path)
+                    session.start_attempt(step.limits(self.settings), 1)
                     dealt[:] = [MigrationStep.upgrade_from_script(self.script.revision_map, revision)]
-                    migration.run_migrations()
-                    yield revision.revision, scratch, own
+                    try:
+                        migration.run_migrations()
+                    except MigratorError as failure:
+                        failure.add(revision=revision.revision, path=path, direction="upgrade")
+                        raise
+                    yield _Replayed(revision.revision, scratch)
                     scratch.rollback()
 
 
@@ -129,7 +145,7 @@ def _write(cache: Path, found: dict[str, Snapshot]) -> None:
         made.write_text(json.dumps(document))
         made.replace(cache)
     except OSError as error:  # a read-only checkout replays each time
-        log.info("The replayed schemas could not be kept for the next time: %s", error)
+        _log.info("The replayed schemas could not be kept for the next time: %s", error)
 
 
 def _read(cache: Path) -> dict[str, Snapshot]:

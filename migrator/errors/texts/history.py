@@ -105,7 +105,8 @@ TEXTS: dict[str, Message] = {
     ),
     "database-ahead": Message(
         HistoryError,
-        "The database is ahead of the files: it is at {head} ({description}), applied at {when} by {who} from {file}; no file for {gone!c}.",
+        "The database is ahead of the files: it is at {head} ({description}), applied at {when} by {who} from {file}; "
+        "no file for {gone!c}.",
         "Check out the code that has it. Or revert it: the log keeps the text that ran, shows it and asks:\n  {cli} downgrade",
     ),
     "heads-overlap": Message(

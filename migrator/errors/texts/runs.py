@@ -55,7 +55,8 @@ TEXTS: dict[str, Message] = {
     "lock-behind-pooler": Message(
         LockError,
         "The database is reached through a transaction pooler, which changes the server process between two transactions.",
-        "Leave DATABASE_URL as it is for the application, and give migrations the server's own address:\n" + _DIRECT_URL,
+        "Leave DATABASE_URL as it is for the application, and give migrations the server's own address:\n"
+        + _DIRECT_URL,
         "{changed} A lock held by a session cannot hold there.",
     ),
     "database-locked": Message(

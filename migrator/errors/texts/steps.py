@@ -87,7 +87,8 @@ TEXTS: dict[str, Message] = {
     ),
     "disk-too-small": Message(
         StepFailed,
-        "Revision {revision} ({path}) rebuilds the table {table}, which needs about {needed:,.1f} MB of disk; {free:,.1f} MB are free next to {file}.",
+        "Revision {revision} ({path}) rebuilds the table {table}, which needs about {needed:,.1f} MB of disk; "
+        "{free:,.1f} MB are free next to {file}.",
         "Free some space, then run it again:\n  df -h {file}\n  {cli} {direction}",
     ),
 }

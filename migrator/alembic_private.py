@@ -1,0 +1,92 @@
+"""Every private name of Alembic that the engine uses, each with its purpose. All were read at Alembic 1.20.1.
+
+A test of each fails when Alembic changes it. Nothing else in the engine touches a name of Alembic's that begins with an underscore, or
+tells one of its errors by its words.
+"""
+
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alembic import context
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import Revision
+
+from migrator.results import Direction
+
+_DIRECTIONS: Mapping[str, Direction] = {"upgrade": "upgrade", "downgrade": "downgrade", "do_stamp": "stamp"}
+_COMPARISONS = {
+    "_compare_computed_default": "the generated value",
+    "_compare_identity_default": "the identity",
+    "_user_compare_server_default": "the server default",
+    "_dialect_impl_compare_server_default": "the server default",
+    "_dialect_impl_compare_type": "the type",
+    "_user_compare_type": "the type",
+    "_compare_nullable": "NOT NULL",
+    "_compare_indexes_and_uniques": "the indexes and unique constraints",
+    "_compare_foreign_keys": "the foreign keys",
+    "_compare_check_constraints": "the CHECK constraints",
+    "_compare_column_comment": "the comment",
+    "_compare_table_comment": "the comment",
+    "_compare_columns": "the columns",
+    "_compare_tables": "the tables",
+}
+
+
+def environment() -> EnvironmentContext:
+    """Return the environment that env.py runs in; before `configure()` there is no other handle on the command's options."""
+    return context._proxy  # type: ignore[attr-defined,no-any-return]
+
+
+def direction_of(function: Any) -> Direction:
+    """Return which command made the `fn` of an environment; the name of the function inside `alembic.command` is all that tells."""
+    return _DIRECTIONS[function.__name__]
+
+
+def walk(script: ScriptDirectory, direction: Direction, target: str, heads: Any) -> list[RevisionStep]:
+    """Return the steps that `alembic.command` would take from `heads`."""
+    return (script._upgrade_revs if direction == "upgrade" else script._downgrade_revs)(target, heads)
+
+
+def version_files(script: ScriptDirectory) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder of revisions with the files in it, in Alembic's order; the folder may be missing. Reads names only."""
+    for folder in map(Path, script._version_locations):
+        yield folder, Script._list_py_dir(script, folder) if folder.is_dir() else []
+
+
+def script_from(script: ScriptDirectory, path: Path) -> Script | None:
+    """Import one revision file; None for a file that is no revision. Alembic's own loading stops at the first broken file."""
+    return Script._from_path(script, path)
+
+
+def parents(revision: Revision) -> tuple[str, ...]:
+    """Return the ids in `down_revision`, always as a tuple."""
+    return revision._versioned_down_revisions
+
+
+def is_not_up_to_date(error: Exception) -> bool:
+    """Return whether `check` or autogenerate refused because the database is not at head; only the words tell."""
+    return str(error) == "Target database is not up to date."
+
+
+def compared(error: BaseException) -> str | None:
+    """Return which comparison of autogenerate raised `error`, and on what; None where it was none of them.
+
+    The comparators are handed table and column as `tname` and `cname`; nothing else says what was compared.
+    """
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_name
+        if frame.f_globals.get("__name__", "").startswith("alembic.") and name in _COMPARISONS:
+            found = _words(_COMPARISONS[name], frame.f_locals)
+    return found
+
+
+def _words(what: str, values: Mapping[str, Any]) -> str:
+    names = [str(value) for name in ("schema", "tname", "cname") if (value := values.get(name))]
+    return f"{what} of {'.'.join(names)}" if names else what
+
+

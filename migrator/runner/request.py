@@ -1,0 +1,70 @@
+"""What one command asked for, and what `Migrator` and a run hand to each other through Alembic's `Config`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+
+from migrator.alembic_private import direction_of, environment
+from migrator.results import Direction
+from migrator.settings import Settings
+
+REPORT = "migrator.report"
+REQUEST = "migrator.request"
+SETTINGS = "migrator.settings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One command that writes: where to, and what it was allowed to do. Settings say how; a request holds for one run only."""
+
+    direction: Direction
+    target: Any = None
+    """The revision as it was asked for; a tuple of them for a stamp."""
+    purge: bool = False
+    """Whether a stamp empties the version table first."""
+    verify: bool | None = None
+    """Whether a stamp is refused unless the database has the schema of the revision it is stamped with; None is for the settings to say."""
+    accept_harmless: bool = False
+    """Whether such a stamp goes through when nothing but harmless differences remain."""
+    bridge: Path | None = None
+    """A file written by `adopt --fix`, run in the stamp's own transaction before the comparison."""
+    import_log: bool = False
+    """Whether a stamp also copies the history of another migration runner into the log."""
+    run_stored: bool = False
+    """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
+    drop_adopted: bool = False
+    """Whether a downgrade may go below the revision at which the database was adopted."""
+
+
+def writes() -> bool:
+    """Return whether the Alembic command that is running changes the database: only those have a destination."""
+    return "destination_rev" in environment().context_opts
+
+
+def request_of(settings: Settings) -> Request:
+    """Return what the Alembic command that is running asks for: what `Migrator` handed over, else what `alembic` was told.
+
+    `alembic -x no_verify stamp` and `alembic -x drop_adopted downgrade` give permissions there.
+    """
+    env = environment()
+    opts, said = env.context_opts, env.get_x_argument()
+    given = env.config.attributes.get(REQUEST) or Request(direction=direction_of(opts["fn"]))
+    return replace(
+        given,
+        target=opts["destination_rev"],
+        purge=bool(opts.get("purge")),
+        verify=(settings.verify_stamp if given.verify is None else given.verify) and "no_verify" not in said,
+        run_stored=given.run_stored or settings.run_stored,
+        drop_adopted=given.drop_adopted or "drop_adopted" in said,
+    )
+
+
+def settings_of(config: Config) -> Settings:
+    """Return the settings of this run: what `Migrator` handed over, else what alembic.ini and the environment say."""
+    if SETTINGS not in config.attributes:
+        ini = Path(config.config_file_name) if config.config_file_name else None
+        config.attributes[SETTINGS] = Settings.load(ini, section=config.config_ini_section)
+    settings: Settings = config.attributes[SETTINGS]
+    return settings

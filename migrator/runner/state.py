@@ -1,0 +1,79 @@
+"""What one run knows: the request, the connection, the files, the log, and where the database is."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from migrator.dialects.dialect import Dialect
+from migrator.dialects.session import Session
+from migrator.history import consistency, files
+from migrator.history.log import Log
+from migrator.results import Entry
+from migrator.runner import plan
+from migrator.runner.plan import Step, StepFunction
+from migrator.runner.request import Request
+from migrator.settings import Settings
+
+if TYPE_CHECKING:
+    from migrator.schema.replay import Replay
+
+
+class Run:
+    """One run that writes. `heads` are what the version table said when it was last read; `entries` the log's, newest first."""
+
+    def __init__(self, connection: Connection, settings: Settings, request: Request, dialect: Dialect) -> None:
+        """Hold what the run works with; reads nothing."""
+        self.connection = connection
+        self.settings = settings
+        self.request = request
+        self.dialect: Dialect = dialect
+        self.session: Session = dialect.session(connection, settings)
+        self.heads: tuple[str, ...] = ()
+        self.entries: Sequence[Entry] = ()
+        self.restored: tuple[str, ...] = ()
+        """The revisions whose files are gone and whose texts came from the log."""
+
+    def load(self, migration: MigrationContext) -> None:
+        """Load the files, read heads and log, and make known what only the log has. Raises HistoryError; writes nothing."""
+        assert migration.script is not None
+        self.migration = migration
+        self.script: ScriptDirectory = migration.script
+        self.texts = files.load(self.script)
+        self.log = Log(self.dialect, migration.version_table_schema, self.settings.root, self.settings.log)
+        self.read_heads()
+        self.entries = self.log.read(self.connection)
+        self.connection.rollback()
+        run_stored = self.request.run_stored and self.request.direction == "downgrade"
+        known = () if self.request.purge else self.heads
+        self.restored = consistency.restore_missing(self.script, known, self.entries, self.texts, run_stored=run_stored)
+
+    def read_heads(self) -> tuple[str, ...]:
+        """Read the version table, in a transaction of its own."""
+        self.heads = self.migration.get_current_heads()
+        self.connection.rollback()
+        return self.heads
+
+    def plan(self, function: StepFunction) -> tuple[Step, ...]:
+        """Return the steps from `heads` to what was asked for, each checked; `function` is Alembic's. Raises HistoryError."""
+        return plan.make(self.request.target, function, self.heads, self.migration, self.texts)
+
+    @cached_property
+    def replay(self) -> "Replay":
+        """The history in a scratch database; nothing happens until its schemas are asked for."""
+        from migrator.schema.replay import Replay  # most runs never need it
+
+        return Replay(self.script, self.connection, self.dialect, self.settings, self.migration.version_table)
+
+    def heads_on(self, other: Connection) -> tuple[str, ...]:
+        """Read the version table on another connection, and end that transaction."""
+        names: dict[str, Any] = {
+            "version_table": self.migration.version_table,
+            "version_table_schema": self.migration.version_table_schema,
+        }
+        heads = MigrationContext.configure(connection=other, opts=names).get_current_heads()
+        other.rollback()
+        return heads
