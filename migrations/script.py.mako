@@ -22,8 +22,6 @@
 %>\
 """${docstring(message)}."""
 
-from collections.abc import Sequence
-
 % if "sa" in wanted:
 import sqlalchemy as sa${noqa}
 % endif
@@ -36,10 +34,14 @@ ${imports}
 from migrator import types${noqa}
 % endif
 
-revision: str = ${literal(up_revision)}
-down_revision: str | Sequence[str] | None = ${literal(down_revision)}
-branch_labels: str | Sequence[str] | None = ${literal(branch_labels)}
-depends_on: str | Sequence[str] | None = ${literal(depends_on)}
+revision = ${literal(up_revision)}
+down_revision = ${literal(down_revision)}
+% if branch_labels:
+branch_labels = ${literal(branch_labels)}
+% endif
+% if depends_on:
+depends_on = ${literal(depends_on)}
+% endif
 
 
 def upgrade() -> None:

@@ -16,4 +16,5 @@ def error(code: str, /, **fields: Any) -> "MigratorError":
     from migrator.errors.texts import CATALOGUE
 
     message = CATALOGUE[code]
-    return message.kind(code, message, fields)
+    made: MigratorError = message.kind(code, message, fields)
+    return made
