@@ -1,41 +1,83 @@
-"""The engine's settings: one frozen object, read once, that refuses values which would switch a guarantee off."""
+"""The engine's settings: what alembic.ini and the environment may say, in one frozen object that refuses the rest.
 
+Importing this loads neither Alembic nor SQLAlchemy.
+"""
+
+import difflib
 import os
-from collections.abc import Callable, Mapping
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
 from configparser import ConfigParser, Error as IniError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-import migrator
+from migrator.errors import error
 
 DEFAULT_URL = "sqlite:///app.db"
 _URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
+_PREFIX = "MIGRATOR_"
+# Variables that Kubernetes sets in every container, here for a service called "migrator" or "migrator-…"
+# (kubernetes.io, "Discovering services"; the older ones are those of Docker's links).
+_KUBERNETES = re.compile(r"MIGRATOR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-
-
-def _switch(text: str) -> bool:
-    return _WORDS[text.lower()]
-
-
-# What alembic.ini and the environment may set, and how it is read; the other fields are said by one command, for one run.
-_FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "lock_wait": float,
-    "lock_timeout": int,
-    "retry_for": float,
-    "statement_timeout": int,
-    "audit": _switch,
-    "run_stored": _switch,
-    "verify_stamp": _switch,
-    "own": lambda text: tuple(text.replace(",", " ").split()),
+_OLD_NAMES = {"audit": "log", "own": "owned_tables"}
+_DANGEROUS = {
+    "lock_timeout": "0 would wait for ever and queue every writer behind the wait",
+    "statement_timeout": "0 would switch it off; leave it out instead",
 }
+
+
+class _Kind(NamedTuple):
+    """What a setting may hold: how its text is read, which values are good, and both in words."""
+
+    read: Callable[[str], Any]
+    holds: Callable[[Any], bool]
+    takes: str
+
+
+def _is_seconds(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= float(value) < float("inf")
+    except OverflowError:
+        return False
+
+
+def _is_milliseconds(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(name, str) for name in value)
+
+
+_SECONDS = _Kind(float, _is_seconds, "a number of seconds, 0 or more")
+_MILLISECONDS = _Kind(int, _is_milliseconds, f"a whole number of milliseconds, 1 to {2**31 - 1}")
+_SWITCH = _Kind(lambda text: _WORDS[text.lower()], lambda value: isinstance(value, bool), "yes or no")
+_TABLES = _Kind(lambda text: tuple(text.replace(",", " ").split()), _is_names, "names of tables, separated by commas")
+
+_KINDS: dict[str, _Kind] = {
+    "lock_wait": _SECONDS,
+    "lock_timeout": _MILLISECONDS,
+    "retry_for": _SECONDS,
+    "statement_timeout": _MILLISECONDS,
+    "log": _SWITCH,
+    "run_stored": _SWITCH,
+    "verify_stamp": _SWITCH,
+    "owned_tables": _TABLES,
+}
+NAMES = tuple(_KINDS)
+"""The settings that alembic.ini, the environment (`MIGRATOR_LOCK_WAIT`, …) and arguments may set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How a run behaves. `[migrator]` in alembic.ini < environment variables (`MIGRATOR_LOCK_WAIT`, …) < arguments.
 
-    `root` is the folder of alembic.ini; `source` says where the URL was found, for error texts.
+    `root` is the folder of alembic.ini; `source` says where the URL was found, for error texts. Raises SettingsError for a value that
+    a setting cannot take.
     """
 
     root: Path
@@ -44,42 +86,29 @@ class Settings:
     lock_wait: float = 300.0
     """Seconds to wait for another run, or on SQLite for an application that holds the database, before giving up."""
     lock_timeout: int = 250
-    """Milliseconds that a statement may queue for a table's lock on PostgreSQL; grows a little with each try."""
+    """Milliseconds that a statement may queue for a table's lock on PostgreSQL; grows a little with each attempt."""
     retry_for: float = 60.0
-    """Seconds during which a step that ran into `lock_timeout` is tried again."""
+    """Seconds during which a step that ran into `lock_timeout` is retried."""
     statement_timeout: int | None = None
     """Milliseconds that one statement of a step may take on PostgreSQL; None leaves the server's own setting."""
-    audit: bool = True
+    log: bool = True
     """Whether each step is recorded in the `migration_log` table."""
-
     run_stored: bool = False
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
-
-    drop_adopted: bool = False
-    """Whether a downgrade may go below the revision at which the database was adopted."""
-
-    accept_loss: tuple[str, ...] = ()
-    """What a rebuild on SQLite may lose, in the words of the error that would stop it; only a revision says so, for itself."""
-
     verify_stamp: bool = True
     """Whether a stamp is refused unless the database has the schema of the revision it is stamped with."""
-    accept_harmless: bool = False
-    """Whether such a stamp goes through when nothing but harmless differences remain."""
-    adopting: bool = False
-    """Whether a stamp also copies the history of another migration runner into the log."""
-    bridge: Path | None = None
-    """A file written by `adopt --fix`, run in the stamp's own transaction before the comparison."""
-    own: tuple[str, ...] = ()
-    """Tables that autogenerate may drop although neither the models nor the revisions speak of them."""
+    owned_tables: tuple[str, ...] = ()
+    """Tables that autogenerate may drop even though no model or revision mentions them."""
 
     def __post_init__(self) -> None:
-        if self.lock_timeout <= 0:
-            _refuse("lock_timeout", self.lock_timeout, "0 would wait for ever and queue every writer behind the wait")
-        if self.statement_timeout is not None and self.statement_timeout <= 0:
-            _refuse("statement_timeout", self.statement_timeout, "0 would switch it off; leave it out instead")
-        for name in ("lock_wait", "retry_for"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                _refuse(name, getattr(self, name), "it is a number of seconds, 0 or more")
+        if not isinstance(self.database_url, str):
+            _refuse("database_url", self.database_url, "it takes a URL as text")
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if kind.holds(value) or (name == "statement_timeout" and value is None):
+                continue
+            dangerous = name in _DANGEROUS and isinstance(value, int) and not isinstance(value, bool) and value <= 0
+            _refuse(name, value, _DANGEROUS[name] if dangerous else f"it takes {kind.takes}")
 
     @classmethod
     def load(
@@ -92,19 +121,17 @@ class Settings:
     ) -> "Settings":
         """Read the settings; opens alembic.ini and `.env`, writes nothing. Arguments that are None do not count.
 
-        Raises SettingsError for a missing or unreadable file, an unknown name, or a value that cannot be used.
+        Raises SettingsError for a missing or unreadable file, an unknown name, or a value that cannot be used. An old name works, with a
+        FutureWarning.
         """
         parser = read_ini(ini)
         root = (ini.parent if ini else Path()).absolute()
-        values: dict[str, Any] = dict(parser["migrator"]) if parser.has_section("migrator") else {}
-        known = _FROM_TEXT.keys()
-        for name in values.keys() - known:
-            _refuse(name, values[name], f"there is no such setting; there are {', '.join(sorted(known))}")
-        values |= {n: environ[f"MIGRATOR_{n.upper()}"] for n in known if f"MIGRATOR_{n.upper()}" in environ}
+        given = {name: value for name, value in arguments.items() if value is not None}
         url, source = _find_url(root, parser, section, environ)
-        if (given := arguments.pop("database_url", None)) is not None:
-            url, source = given, "--database-url"
-        values |= {name: value for name, value in arguments.items() if value is not None}
+        if "database_url" in given:
+            url, source = given.pop("database_url"), "--database-url"
+        values = _from_file(parser) | _from_environment(environ)
+        values |= _todays(given, {name: name for name in (*NAMES, *_OLD_NAMES)}, others=("database_url",))
         converted = {name: _convert(name, value) for name, value in values.items()}
         return cls(root=root, database_url=url, source=source, **converted)
 
@@ -116,10 +143,59 @@ def read_ini(ini: Path | None) -> ConfigParser:
         try:
             parser.read_string(ini.read_text(encoding="utf-8"), source=str(ini))
         except FileNotFoundError:
-            raise migrator.SettingsError("config-missing", path=ini) from None
-        except (OSError, UnicodeDecodeError, IniError) as error:
-            raise migrator.SettingsError("config-unreadable", path=ini, reason=" ".join(str(error).split())) from error
+            raise error("config-missing", path=ini) from None
+        except (OSError, UnicodeDecodeError, IniError) as cause:
+            raise error("config-unreadable", path=ini, reason=" ".join(str(cause).split())) from cause
     return parser
+
+
+def _from_file(parser: ConfigParser) -> dict[str, Any]:
+    if not parser.has_section("migrator"):
+        return {}
+    # What [DEFAULT] says for other sections is no mistake in ours.
+    known = {name: name for name in (*NAMES, *_OLD_NAMES)}
+    lines = {name: text for name, text in parser["migrator"].items() if name in known or name not in parser.defaults()}
+    return _todays(lines, known, where=" in alembic.ini")
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    spelled = {f"{_PREFIX}{name.upper()}": name for name in (*NAMES, *_OLD_NAMES)}
+    ours = {
+        name: text for name, text in environ.items() if name.startswith(_PREFIX) and not _KUBERNETES.fullmatch(name)
+    }
+    return _todays(ours, spelled, others=("MIGRATION_DATABASE_URL",))
+
+
+def _todays(
+    given: Mapping[str, Any], spelled: Mapping[str, str], *, where: str = "", others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return what one source gives, under today's names. Warns of old names, and refuses unknown ones.
+
+    `spelled` are the names as this source writes them; `others` what else it may say, for the nearest name.
+    """
+    written = {name: spelling for spelling, name in spelled.items()}
+    known = tuple(spelling for spelling, name in spelled.items() if name in _KINDS)
+    values: dict[str, Any] = {}
+    for spelling, value in given.items():
+        if spelling not in spelled:
+            _refuse_name(spelling, value, known, (*known, *others))
+        name = spelled[spelling]
+        if name in _OLD_NAMES:
+            name = _OLD_NAMES[name]
+            if written[name] in given:
+                _refuse(spelling, value, f"it is the old name of {written[name]}, which is given as well")
+            warn_of_old_name(f"{spelling}{where}", written[name])
+        values[name] = value
+    return values
+
+
+def warn_of_old_name(old: str, new: str) -> None:
+    """Give the FutureWarning of an old name, with the line of the program that called the engine."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "migrator":
+        level, frame = level + 1, frame.f_back
+    text = f"{old} is now called {new}; the old name works in this release only"
+    warnings.warn(text, FutureWarning, stacklevel=level)
 
 
 def _find_url(root: Path, parser: ConfigParser, section: str, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -142,19 +218,35 @@ def _read_dotenv(path: Path) -> Mapping[str, str]:
 
     try:
         values = dotenv_values(path, interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        raise migrator.SettingsError("config-unreadable", path=path, reason=error) from error
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error("config-unreadable", path=path, reason=str(cause)) from cause
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _convert(name: str, value: Any) -> Any:
+    """Read text, and take a list of names for a tuple. `Settings` itself checks whether the value is good."""
+    if isinstance(value, list) and name == "owned_tables":
+        return tuple(value)
     if not isinstance(value, str):
         return value
     try:
-        return _FROM_TEXT[name](value)
+        return _KINDS[name].read(value)
     except (KeyError, ValueError):
-        _refuse(name, value, "that is not a value it can take")
+        _refuse(name, value, f"it takes {_KINDS[name].takes}")
+
+
+def _refuse_name(name: str, value: object, known: tuple[str, ...], candidates: Collection[str]) -> NoReturn:
+    nearest = next(iter(difflib.get_close_matches(name, candidates, n=1)), None)
+    hint = f" (did you mean {nearest}?)" if nearest else ""
+    reason = f"there is no such setting{hint}; there are {', '.join(known)}"
+    shown = _without_password(value)
+    raise error("setting-refused", name=name, value=shown, reason=reason, nearest=nearest, known=known)
 
 
 def _refuse(name: str, value: object, reason: str) -> NoReturn:
-    raise migrator.SettingsError("setting-refused", name=name, value=value, reason=reason)
+    raise error("setting-refused", name=name, value=_without_password(value), reason=reason, nearest=None, known=NAMES)
+
+
+def _without_password(value: object) -> object:
+    """What was given under a wrong name, or as a wrong setting, may be a URL."""
+    return "***" if "://" in repr(value) else value
