@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line. Importing it, `--help` and a wrong argument load neither Alembic nor SQLAlchemy."""

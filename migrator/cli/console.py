@@ -1,13 +1,17 @@
-"""What a person reads on standard error: progress, warnings, SQL where it was asked for, and what nobody expected."""
+"""What a user reads on standard error: progress, warnings, the SQL if asked for, and the end of a run that was cut short."""
 
 import logging
+import re
 import sys
 import traceback
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
-import migrator
+from migrator.errors.message import program
+from migrator.errors.progress import consequence
+
+_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
 
 
 def show(*, verbose: bool, quiet: bool) -> None:
@@ -16,23 +20,41 @@ def show(*, verbose: bool, quiet: bool) -> None:
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
     logging.getLogger("migrator").setLevel(level)
     logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO if verbose else logging.WARNING)
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    shown: set[str] = set()
+
+    def show_warning(message: Warning | str, *_: object) -> None:
+        if str(message) not in shown:  # the settings may be read twice, in the fast path and in the engine
+            shown.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = show_warning  # type: ignore[assignment]
     if quiet:
         warnings.simplefilter("ignore")
 
 
-def unexpected(config: Path, database_url: str | None) -> str:
-    """Return the traceback of what no text was written for, an error in a model for one, without the URL's password."""
-    from sqlalchemy import make_url
+def interrupted(interrupt: KeyboardInterrupt) -> str:
+    """Return what a run that the user interrupted did to the database, as far as the run itself knows, and where to look."""
+    changed = consequence(getattr(interrupt, "progress", None))
+    return f"Interrupted. {changed}\nCheck where the database is:\n  {program()} status"
 
-    from migrator.url import scrub
 
-    text = traceback.format_exc()
-    with suppress(Exception):
-        url = migrator.Settings.load(config, database_url=database_url).database_url
+def unexpected(problem: Exception, config: Path, database_url: str | None) -> str:
+    """Return the traceback of an error that no text was written for, one in a model for example, without any password."""
+    progress = getattr(problem, "progress", None)
+    lines = ["error: unexpected error; please report it with the traceback above."]
+    lines += [] if progress is None else [consequence(progress)]
+    trace = "".join(traceback.format_exception(problem))
+    return _without_passwords(trace + "\n".join(lines), config, database_url)
+
+
+def _without_passwords(text: str, config: Path, database_url: str | None) -> str:
+    with suppress(Exception):  # whatever is wrong with the settings was said before
+        from sqlalchemy import make_url
+
+        from migrator.settings import Settings
+        from migrator.url import scrub
+
+        with warnings.catch_warnings(action="ignore"):
+            url = Settings.load(config, database_url=database_url).database_url
         text = scrub(text, make_url(url))
-    return f"{text}error: this was not expected; the lines above say where it happened."
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    return _PASSWORD.sub(r"\1:***@", text)

@@ -1,0 +1,111 @@
+"""`adopt`: find the revision whose schema an existing database has, and stamp it."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrator.cli import output
+from migrator.cli.command import JSON, Command, argument, switch
+from migrator.errors.message import program
+
+if TYPE_CHECKING:
+    from migrator.api import Migrator
+    from migrator.results import Adoption, Match
+
+_OPTIONS = ("upgrade", "accept_harmless", "fix", "bridge", "dry_run")
+
+
+def run(engine: "Migrator", options: argparse.Namespace) -> int:
+    """Adopt the database and print what was found and done; a refusal is printed too, in front of the error."""
+    from migrator.errors.tree import StampRefused
+
+    try:
+        adoption = engine.adopt(**{name: getattr(options, name) for name in _OPTIONS})
+    except StampRefused as refusal:
+        if (found := refusal.fields.get("adoption")) is not None:
+            _print(found, options, _show_others)
+        raise
+    _print(adoption, options, _show)
+    return 0
+
+
+def _print(adoption: "Adoption", options: argparse.Namespace, show: "Callable[[Adoption], None]") -> None:
+    if options.json:
+        output.document(_document(adoption))
+    elif not options.quiet:
+        show(adoption)
+
+
+def _show(adoption: "Adoption") -> None:
+    best, alike = adoption.verdict.best, adoption.verdict.alike
+    if adoption.bridge is not None:
+        print(f"Written, not run: {adoption.bridge}")
+        print(
+            f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
+        )
+        return
+    print(
+        f"The database has the schema of revision {best.revision}, {_how(best)}; every revision was replayed and compared."
+    )
+    if alike:
+        print(f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out.")
+    _show_others(adoption)
+    if adoption.report is not None:
+        output.report(adoption.report)
+    else:
+        print("The version table says so already." if adoption.is_there else "Nothing was written.")
+
+
+def _how(best: "Match") -> str:
+    if best.exact:
+        return "exactly"
+    if not best.harmless:
+        return "now that the bridge has run"
+    count = len(best.differences)
+    return f"apart from {count} harmless difference{'' if count == 1 else 's'}"
+
+
+def _show_others(adoption: "Adoption") -> None:
+    """Print what other runners applied, and the tables that belong to no revision."""
+    for row in adoption.imported:
+        when = "" if row.applied_at is None else f" at {output.moment(row.applied_at)}"
+        print(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
+    if adoption.verdict.extra:
+        print(f"Left alone, because no revision creates them: {', '.join(adoption.verdict.extra)}")
+
+
+def _document(adoption: "Adoption") -> dict[str, Any]:
+    verdict = adoption.verdict
+    return {
+        "at": list(adoption.at),
+        "revision": verdict.best.revision,
+        "exact": verdict.best.exact,
+        "alike": list(verdict.alike),
+        "extra": list(verdict.extra),
+        "matches": [
+            {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
+            for match in verdict.matches
+        ],
+        "imported": [
+            {**asdict(row), "applied_at": row.applied_at and row.applied_at.isoformat()} for row in adoption.imported
+        ],
+        "stamped": adoption.report is not None,
+        "bridge": None if adoption.bridge is None else str(adoption.bridge),
+    }
+
+
+COMMAND = Command(
+    "adopt",
+    "find the revision whose schema an existing database has, and stamp it",
+    run,
+    (
+        JSON,
+        switch("--upgrade", "then continue to head"),
+        switch("--dry-run", "only say what would be stamped"),
+        switch("--accept-harmless", "stamp even if harmless differences remain"),
+        switch("--fix", "write the operations that lead to the nearest revision, and run nothing"),
+        argument("--bridge", type=Path, metavar="FILE", help="run a file that --fix has written, compare, and stamp"),
+    ),
+)

@@ -1,0 +1,34 @@
+"""`stamp`: write a revision into the version table without running anything."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from migrator.cli import output
+from migrator.cli.command import SQL, Command, revision, switch
+
+if TYPE_CHECKING:
+    from migrator.api import Migrator
+
+
+def run(engine: "Migrator", options: argparse.Namespace) -> int:
+    """Stamp the database and print the report, or print the SQL."""
+    if options.sql:
+        sys.stdout.write(engine.sql("stamp", options.revision, purge=options.purge))
+    else:
+        stamped = engine.stamp(options.revision, purge=options.purge, verify=not options.no_verify)
+        output.report(stamped, quiet=options.quiet)
+    return 0
+
+
+COMMAND = Command(
+    "stamp",
+    "write REV into the version table and run nothing",
+    run,
+    (
+        revision(),
+        SQL,
+        switch("--purge", "empty the version table first"),
+        switch("--no-verify", "do not compare the schema with that of REV"),
+    ),
+)

@@ -1,0 +1,25 @@
+"""`upgrade`: apply revisions."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from migrator.cli import output
+from migrator.cli.command import SQL, Command, revision
+
+if TYPE_CHECKING:
+    from migrator.api import Migrator
+
+
+def run(engine: "Migrator", options: argparse.Namespace) -> int:
+    """Apply the revisions and print the report, or print their SQL."""
+    if options.sql:
+        sys.stdout.write(engine.sql("upgrade", options.revision))
+    else:
+        output.report(engine.upgrade(options.revision), quiet=options.quiet)
+    return 0
+
+
+COMMAND = Command(
+    "upgrade", "apply the pending revisions, up to head or to REV", run, (revision(nargs="?", default="head"), SQL)
+)
