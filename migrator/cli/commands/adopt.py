@@ -46,9 +46,7 @@ def _show(adoption: "Adoption") -> None:
             f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
         )
         return
-    print(
-        f"The database has the schema of revision {best.revision}, {_how(best)}; every revision was replayed and compared."
-    )
+    print(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
     if alike:
         print(f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out.")
     _show_others(adoption)
@@ -58,13 +56,13 @@ def _show(adoption: "Adoption") -> None:
         print("The version table says so already." if adoption.is_there else "Nothing was written.")
 
 
-def _how(best: "Match") -> str:
+def _the_schema_of(best: "Match") -> str:
     if best.exact:
-        return "exactly"
+        return f"exactly the schema of revision {best.revision}"
     if not best.harmless:
-        return "now that the bridge has run"
+        return f"the schema of revision {best.revision}, now that the bridge has run"
     count = len(best.differences)
-    return f"apart from {count} harmless difference{'' if count == 1 else 's'}"
+    return f"the schema of revision {best.revision}, apart from {count} harmless difference{'' if count == 1 else 's'}"
 
 
 def _show_others(adoption: "Adoption") -> None:
