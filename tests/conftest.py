@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import Forks, forks as started_forks
-from tests.postgres import Server, server
-from tests.processes import Project, callers_settings
-from tests.templates import Files, Templates
+from tests.kit import ROOT
+from tests.kit.fork_server import Forks, forks as started_forks
+from tests.kit.postgres import Server, server
+from tests.kit.processes import Project, callers_settings
+from tests.scaffold.templates import Files, Templates
 
-ROOT = Path(__file__).parent.parent
 SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
 DIALECTS = ("sqlite", "postgresql")
 

@@ -17,10 +17,10 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from migrator import DatabaseError, HistoryError, Migrator, NotAtHead, StepFailed
-from tests.conftest import ROOT
-from tests.doors import DOORS, kept_logging
-from tests.looking import execute, heads, logged, state, tables
-from tests.miniature import miniature
+from tests.kit import ROOT
+from tests.kit.database import execute, heads, logged, state, tables
+from tests.kit.doors import DOORS, kept_logging
+from tests.kit.projects import miniature
 
 TABLE = """
 def upgrade():

@@ -8,9 +8,9 @@ from alembic.util import CommandError
 
 from migrator import DatabaseError, HistoryError, LockError, Migrator, NotAtHead, StepFailed
 from migrator.messages import render
-from tests.looking import execute, heads, tables
-from tests.miniature import miniature
-from tests.refusals import assert_says
+from tests.kit.assertions import assert_says
+from tests.kit.database import execute, heads, tables
+from tests.kit.projects import miniature
 
 ANIMALS = """
 def upgrade():

@@ -21,9 +21,9 @@ import pytest
 from migrator import Migrator
 from migrator.settings import _FROM_TEXT, Settings
 from migrator.steps import _OWN_SETTINGS
-from tests.conftest import ROOT
-from tests.doors import OURS, THEIRS
-from tests.processes import Project, clean_environment
+from tests.kit import ROOT
+from tests.kit.doors import OURS, THEIRS
+from tests.kit.processes import Project, clean_environment
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 # Where a section begins: without a database, or at a revision; the others at the newest one.
@@ -216,7 +216,7 @@ def test_make_does_what_the_plain_lines_do(project: Project) -> None:
         assert done.code == 0, done
         for line in lines:
             assert line.replace("venv .venv", "venv --clear .venv") in done.stdout
-    for target, module in (("bench", "benchmarks/cost.py"), ("soak", "tests/soak.py")):
+    for target, module in (("bench", "benchmarks/cost.py"), ("soak", "tests/kit/soak.py")):
         assert f"-m {module[:-3].replace('/', '.')}" in project.run("make", "-n", target).stdout
         assert (ROOT / module).is_file()
 

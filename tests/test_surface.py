@@ -20,9 +20,9 @@ import migrator
 from migrator.arguments import COMMANDS, HANDED_ON, parse
 from migrator.cli import main
 from migrator.messages import CATALOGUE, render
-from tests.raising import modules, sites
+from tests.kit import ROOT
+from tests.kit.error_sites import modules, sites
 
-ROOT = Path(__file__).parent.parent
 MODULES = modules()
 CODES = list(CATALOGUE)
 MOST_LINES = 300

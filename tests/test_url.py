@@ -9,9 +9,9 @@ from sqlalchemy.pool import NullPool
 
 from migrator import Migrator, Settings, SettingsError
 from migrator.url import driver_url, mask, scrub
-from tests.postgres import GUARDED_PASSWORD, Server
-from tests.processes import Project
-from tests.refusals import assert_refused, assert_says, tables_of
+from tests.kit.assertions import assert_refused, assert_says, tables_of
+from tests.kit.postgres import GUARDED_PASSWORD, Server
+from tests.kit.processes import Project
 
 ROOT = Path("/srv/app")
 AWKWARD = "p%@/#:? é+&="

@@ -1,0 +1,10 @@
+"""Support code of the tests: databases, projects, processes, and what to say about them. The paths of the repository stand here."""
+
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+ROOT = TESTS.parent
+ENGINE = ROOT / "migrator"
+CONFIG = ROOT / "alembic.ini"
+VERSIONS = ROOT / "migrations" / "versions"
+SCENARIOS = TESTS / "scenarios"
