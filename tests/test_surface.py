@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import CommandLine
+from alembic.util import CommandError
 
 import migrator
+from migrator import DatabaseError
 from migrator.arguments import COMMANDS, HANDED_ON, parse
 from migrator.cli import main
 from migrator.messages import CATALOGUE, render
@@ -266,3 +268,10 @@ def test_the_requirements_name_no_address() -> None:
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert [file.name for file in files] == ["dev.txt", "runtime.txt"]
     assert [file.name for file in files if "://" in file.read_text(encoding="utf-8")] == []
+
+
+def test_an_error_is_alembics_too_and_its_first_line_stands_alone() -> None:
+    error = DatabaseError("connection-in-transaction")
+    assert isinstance(error, CommandError)
+    assert str(error) == render("connection-in-transaction", {})
+    assert str(error).splitlines()[0] == "The connection handed to run() is already in a transaction."

@@ -6,7 +6,7 @@ import pytest
 
 from tests.adopt import legacy
 from tests.adopt.legacy_databases import data
-from tests.kit.database import execute, heads, logged, tables
+from tests.kit.database import execute, execute_script, heads, logged, tables
 from tests.kit.processes import Project
 
 SCHEMAS = """
@@ -82,7 +82,7 @@ def test_a_legacy_database_becomes_a_project(
 
 
 def test_tables_in_several_schemas(empty_project: Project, postgres_url: str) -> None:
-    legacy.run(postgres_url, SCHEMAS)
+    execute_script(postgres_url, SCHEMAS)
     assert "sales.orders" in brought_aboard(empty_project, postgres_url)
 
 

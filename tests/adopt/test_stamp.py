@@ -18,7 +18,7 @@ from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import cli, data, engine
 from tests.kit import CONFIG
 from tests.kit.database import connected, execute, heads, logged, tables
-from tests.kit.projects import miniature
+from tests.kit.projects import copy_history, miniature
 
 
 def test_a_schema_that_is_the_revision_s_is_stamped(database_url: str) -> None:
@@ -149,7 +149,7 @@ def test_a_role_that_may_make_no_scratch_place_is_told_what_to_grant(
     role, database = f"poor_{os.getpid()}", sa.make_url(postgres_url).database
     create_all(postgres_url, "001", rows=False)
     execute(postgres_url, f"CREATE ROLE {role} LOGIN", f"REVOKE CREATE ON DATABASE {database} FROM PUBLIC")
-    config = _without_cache(tmp_path)
+    config = copy_history(tmp_path)
     poor = sa.make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
     try:
         with pytest.raises(DatabaseError) as refused:
@@ -160,15 +160,6 @@ def test_a_role_that_may_make_no_scratch_place_is_told_what_to_grant(
         assert heads(postgres_url) == []
     finally:
         execute(postgres_url, f"DROP ROLE {role}")
-
-
-def _without_cache(directory: Path) -> Path:
-    import shutil
-
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CONFIG.parent / "migrations", directory / "migrations", ignore=ignore)
-    shutil.copy2(CONFIG, directory / "alembic.ini")
-    return directory / "alembic.ini"
 
 
 def _options(*given: str) -> object:

@@ -1,13 +1,18 @@
 """The commands of Alembic's that `migrate.py` hands on: the same work, our exit codes and our words."""
 
 import sqlite3
+from pathlib import Path
 
+import pytest
+from alembic.util import CommandError
 from sqlalchemy import make_url
 
-from migrator import Migrator
+from migrator import HistoryError, Migrator
 from tests.kit import CONFIG
-from tests.kit.assertions import assert_refused, revision_file, tables_of
+from tests.kit.assertions import assert_refused, assert_says, revision_file
+from tests.kit.database import tables
 from tests.kit.processes import Project
+from tests.kit.projects import ANIMALS, PLANTS, miniature
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -57,4 +62,16 @@ def test_ensure_version_makes_the_version_table(project: Project, database_url: 
     if database_url.startswith("sqlite"):
         sqlite3.connect(str(make_url(database_url).database)).close()
     done = project.migrate("ensure_version", url=database_url)
-    assert (done.code, tables_of(database_url)) == (0, {"alembic_version"}), done
+    assert (done.code, tables(database_url)) == (0, {"alembic_version"}), done
+
+
+def test_alembics_own_refusal_is_shown_in_its_own_words(tmp_path: Path, sqlite_url: str) -> None:
+    engine = Migrator(miniature(tmp_path / "project", ANIMALS, PLANTS), database_url=sqlite_url)
+
+    def refuse(config: object) -> None:
+        raise CommandError("nothing to merge here")
+
+    with pytest.raises(HistoryError) as refused:
+        engine.call(refuse)
+    assert refused.value.code == "alembic"
+    assert_says(str(refused.value), "alembic", "nothing to merge here", consequence="This is Alembic's own answer.")

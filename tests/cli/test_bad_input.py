@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 
 from migrator import DatabaseError, HistoryError, Migrator
 from tests.kit import CONFIG
-from tests.kit.assertions import UNTOUCHED, assert_refused, assert_says, files_of, tables_of
+from tests.kit.assertions import UNTOUCHED, assert_refused, assert_says, files_of
+from tests.kit.database import tables
 from tests.kit.postgres import Server
 from tests.kit.processes import Project
 
@@ -170,7 +171,7 @@ def test_a_postgresql_that_cannot_be_reached(project: Project, postgres_server: 
     said = project.alembic("upgrade", "head", url=text)
     assert ("Traceback" in said.stderr, "hunter2" in said.stdout + said.stderr) == (False, False)
     assert_says(said.stdout, "database-unreachable", "FAILED: ", *words)
-    assert tables_of(postgres_url) == set()
+    assert tables(postgres_url) == set()
 
 
 def test_a_file_that_cannot_be_written_is_named(project: Project) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from migrator import Migrator
 from tests.kit import CONFIG
-from tests.kit.assertions import assert_refused, files_of, revision_file, tables_of
+from tests.kit.assertions import assert_refused, files_of, revision_file
+from tests.kit.database import tables
 from tests.kit.processes import Project, clean_environment
 
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
@@ -130,7 +131,7 @@ def test_json_is_one_document_and_nothing_else(project: Project, postgres_url: s
 def test_stamp_writes_the_version_and_runs_nothing(project: Project, database_url: str) -> None:
     stamped = project.migrate("stamp", "007", "--no-verify", url=database_url)
     assert (stamped.code, stamped.stdout.splitlines()[-1]) == (0, "The database was at base and is at 007.")
-    assert "users" not in tables_of(database_url)
+    assert "users" not in tables(database_url)
     assert project.migrate("stamp", "head", "--purge", "--no-verify", "-q", url=database_url).code == 0
     assert at(database_url) == ("012",)
 
@@ -150,16 +151,16 @@ def test_reading_commands_write_nothing(project: Project, database_url: str) -> 
     else:
         assert empty.stdout.splitlines()[-1] == "The database is at base: 0 applied, 12 pending."
         url = database_url
-    assert tables_of(url) == set()
+    assert tables(url) == set()
     for command in ("current", "check"):
         assert project.migrate(command, url=url).code == (2 if command == "check" else 0)
-    assert tables_of(url) == set()
+    assert tables(url) == set()
     Migrator(CONFIG, database_url=url).upgrade()
     (project.path / "app.db.migrator.lock").unlink(missing_ok=True)
-    tables, files = tables_of(url), files_of(project)
+    before = tables(url), files_of(project)
     for command in ("current", "status", "log", "check"):
         assert project.migrate(command, url=url).code == 0
-    assert (tables_of(url), files_of(project)) == (tables, files)
+    assert (tables(url), files_of(project)) == before
 
 
 def test_commands_about_the_files_need_no_database_and_write_nothing(project: Project) -> None:

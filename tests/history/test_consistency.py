@@ -8,17 +8,7 @@ from migrator import HistoryError, Migrator
 from tests.kit import ROOT
 from tests.kit.database import execute, heads, logged, rows, state, tables
 from tests.kit.fork_server import Forks, Job
-from tests.kit.projects import miniature, write_revisions
-
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("animals")
-"""
-PLANTS, STONES = ANIMALS.replace("animals", "plants"), ANIMALS.replace("animals", "stones")
+from tests.kit.projects import ANIMALS, PLANTS, STONES, miniature, revision_path, write_revisions
 
 
 @pytest.fixture
@@ -30,7 +20,7 @@ def engine(database_url: str, tmp_path: Path) -> Migrator:
 
 
 def file(engine: Migrator, revision: str) -> Path:
-    return engine.path.parent / "migrations" / "versions" / f"{revision}_step.py"
+    return revision_path(engine.path, revision)
 
 
 def insert(engine: Migrator) -> None:

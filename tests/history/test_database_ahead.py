@@ -15,26 +15,18 @@ from tests.kit.assertions import assert_refused
 from tests.kit.database import execute, heads, logged, state, tables
 from tests.kit.fork_server import Forks, Job
 from tests.kit.processes import Result, clean_environment
-from tests.kit.projects import miniature
+from tests.kit.projects import ANIMALS, PLANTS, STONES, miniature, revision_path
 
-BODY = """
-def upgrade():
-    op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("{name}")  # näher
-"""
+BODIES = [body.rstrip() + "  # näher\n" for body in (ANIMALS, PLANTS, STONES)]
 
 
 @pytest.fixture
 def engine(database_url: str, tmp_path: Path) -> Migrator:
     """A project whose database is at 003 and whose files end with 001."""
-    bodies = [BODY.replace("{name}", name) for name in ("animals", "plants", "stones")]
-    made = Migrator(miniature(tmp_path / "project", *bodies), database_url=database_url)
+    made = Migrator(miniature(tmp_path / "project", *BODIES), database_url=database_url)
     made.upgrade()
     for revision in ("002", "003"):
-        (made.path.parent / "migrations" / "versions" / f"{revision}_step.py").unlink()
+        revision_path(made.path, revision).unlink()
     return made
 
 
@@ -120,8 +112,9 @@ def test_the_stored_text_of_an_older_run_of_the_same_revision_is_not_used(
     engine: Migrator, forks: Forks, database_url: str, tmp_path: Path
 ) -> None:
     engine.downgrade("001", run_stored=True)
-    body = BODY.replace("{name}", "plants").replace("näher", "newer")
-    again = Migrator(miniature(tmp_path / "newer", BODY.replace("{name}", "animals"), body), database_url=database_url)
+    again = Migrator(
+        miniature(tmp_path / "newer", BODIES[0], BODIES[1].replace("näher", "newer")), database_url=database_url
+    )
     again.upgrade()
     (result,) = forks.run(Job(["downgrade", "--yes"], str(engine.path), database_url))
     assert (result.code, "newer" in result.stderr, "näher" in result.stderr) == (0, True, False)

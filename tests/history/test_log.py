@@ -16,17 +16,8 @@ from migrator import Migrator, StepFailed
 from tests.kit.database import ask, connected, execute, heads, logged, rows, tables
 from tests.kit.fork_server import Forks, Job
 from tests.kit.postgres import GUARDED_PASSWORD, Server
-from tests.kit.projects import miniature, write_revisions
+from tests.kit.projects import ANIMALS, NOTHING, miniature, revision_path, write_revisions
 
-NOTHING = "def upgrade():\n    pass"
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("animals")
-"""
 TELLS_SECRETS = """
 def upgrade():
     op.execute("SELECT 1")
@@ -52,7 +43,7 @@ def git(directory: Path, *arguments: str) -> str:
 
 def test_every_column_says_what_ran(database_url: str, tmp_path: Path) -> None:
     config = miniature(tmp_path / "animals", ANIMALS)
-    file = tmp_path / "animals" / "migrations" / "versions" / "001_step.py"
+    file = revision_path(tmp_path / "animals", "001")
     git(tmp_path / "animals", "init", "-q")
     git(tmp_path / "animals", "add", ".")
     git(tmp_path / "animals", "commit", "-qm", "first")

@@ -8,3 +8,5 @@ ENGINE = ROOT / "migrator"
 CONFIG = ROOT / "alembic.ini"
 VERSIONS = ROOT / "migrations" / "versions"
 SCENARIOS = TESTS / "scenarios"
+BOOKKEEPING = ("alembic_version", "migration_log")
+"""The tables that are not the project's: Alembic's and the engine's."""

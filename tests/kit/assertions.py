@@ -4,9 +4,6 @@ import hashlib
 import re
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.pool import NullPool
-
 from tests.kit.processes import Project, Result
 
 UNTOUCHED = "Nothing was changed."
@@ -37,11 +34,6 @@ def files_of(project: Project) -> dict[str, str]:
         for path in sorted(project.path.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-
-
-def tables_of(url: str) -> set[str]:
-    """The names of a database's tables."""
-    return set(inspect(create_engine(url, poolclass=NullPool)).get_table_names())
 
 
 def revision_file(project: Project, revision: str) -> Path:

@@ -1,7 +1,7 @@
 """What a test sees of a database, each time on a new connection."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +39,12 @@ def execute(url: str, *statements: str) -> None:
     with connected(url) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+def execute_script(url: str, script: str) -> None:
+    """Send a whole script as it stands, transactions and all, as `psql` and `sqlite3` would."""
+    with connected(url) as connection, closing(connection.connection.cursor()) as cursor:
+        getattr(cursor, "executescript", cursor.execute)(script)
 
 
 def tables(url: str) -> set[str]:

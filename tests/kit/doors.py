@@ -1,22 +1,18 @@
 """Every door to the engine: the two programs, the Python API, and the env.py of a project that Alembic's own templates made."""
 
-import io
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from migrator import Migrator, MigratorError
 from tests.kit.fork_server import Forks, Job, Process
 from tests.kit.processes import Result
-from tests.kit.projects import miniature, write_revisions
+from tests.kit.projects import alembic_init, miniature, write_revisions
 
 # What an existing project changes: the import, and these lines of its env.py.
 THEIRS = {
@@ -81,24 +77,18 @@ def kept_logging() -> Iterator[None]:
         one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
 
 
-def foreign(template: str, *, changed: bool = True, before: str = "") -> Callable[..., str]:
+def alembic_project(template: str, *, changed: bool = True, before: str = "") -> Callable[..., str]:
     """A project as `alembic init --template` makes it, with the three lines of its env.py changed; `before` is put before them."""
 
     def make(directory: Path, *bodies: str, url: str) -> str:
-        ini = directory / "alembic.ini"
-        with redirect_stdout(io.StringIO()):
-            command.init(Config(str(ini)), str(directory / "migrations"), template=template)
-        ini.write_text(
-            re.sub(r"(?m)^sqlalchemy\.url = .*$", f"sqlalchemy.url = {_url(template, url)}", ini.read_text())
-        )
-        env = directory / "migrations" / "env.py"
+        env = alembic_init(directory, _url(template, url), template=template)
         text = env.read_text()
         assert text.count(THEIRS[template]) == 1
         margin = "    " if template == "generic" else ""
         text = text.replace(THEIRS[template], indent(before, margin) + (OURS if changed else THEIRS)[template])
         env.write_text(text.replace("from alembic import context\n", "from alembic import context\nimport migrator\n"))
         write_revisions(directory, bodies)
-        return str(ini)
+        return str(directory / "alembic.ini")
 
     return make
 
@@ -107,7 +97,7 @@ def _url(template: str, url: str) -> str:
     parsed = sa.make_url(url)
     if template == "async":
         parsed = parsed.set(drivername=_ASYNC_DRIVERS[parsed.get_backend_name()])
-    return parsed.render_as_string(hide_password=False).replace("%", "%%")
+    return parsed.render_as_string(hide_password=False)
 
 
 def _own(directory: Path, *bodies: str, url: str) -> str:
@@ -118,6 +108,6 @@ DOORS: Mapping[str, Door] = {
     "migrate.py": Door(_own, "migrate.py"),
     "alembic": Door(_own),
     "Migrator": Door(_own, ""),
-    "a generic env.py": Door(foreign("generic")),
-    "an async env.py": Door(foreign("async")),
+    "a generic env.py": Door(alembic_project("generic")),
+    "an async env.py": Door(alembic_project("async")),
 }

@@ -12,8 +12,7 @@ from sqlalchemy import JSON, ColumnClause, Connection, column, inspect, null, se
 
 from app.models import Base
 from migrator.types import JSONDocument
-
-BOOKKEEPING = ("alembic_version", "migration_log")
+from tests.kit import BOOKKEEPING
 
 
 def columns_of(connection: Connection, *, ignore: Collection[str] = BOOKKEEPING) -> dict[str, list[str]]:
@@ -55,7 +54,7 @@ def _digest(rows: Iterator[bytes]) -> tuple[int, str]:
 
 def _stored(connection: Connection, name: str, columns: list[str]) -> Iterator[bytes]:
     quote = connection.dialect.identifier_preparer.quote
-    listed = ", ".join(quote(column) for column in columns)
+    listed = ", ".join(map(quote, columns))
     # SQLite's driver hands over what is stored. PostgreSQL's would parse it, so the server makes it one text of a row.
     if connection.dialect.name != "sqlite":
         listed = f"sha256(convert_to(ROW({listed})::text, 'UTF8'))"
@@ -68,7 +67,7 @@ def _meant(connection: Connection, name: str, columns: list[str]) -> Iterator[by
     # A whole reflected Table would warn of what it cannot say about indexes; only the types matter here.
     types = {found["name"]: found["type"] for found in inspect(connection).get_columns(name)}
     if modelled is not None:
-        types |= {column.name: column.type for column in modelled.columns if column.name in types}
+        types |= {each.name: each.type for each in modelled.columns if each.name in types}
     chosen: list[ColumnClause[Any]] = [column(wanted, types[wanted]) for wanted in columns]
     source = table(name, *chosen)
     documents = [source.c[key.name].is_(null()) for key in chosen if isinstance(key.type, JSON | JSONDocument)]

@@ -43,7 +43,7 @@ class Job:
     """What one process does: `arguments` on the project of `config`; `program` is migrate.py, or alembic for the stock one."""
 
     arguments: Sequence[str]
-    config: str
+    config: str | Path
     url: str
     program: str = "migrate.py"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Forks:
             place = self._directory / str(self._count)
             place.mkdir()
             (place / "stderr").touch()
-            requests.append({**asdict(job), "directory": str(place)})
+            requests.append({**asdict(job), "config": str(job.config), "directory": str(place)})
         pids = self._ask({"jobs": requests}, timeout=60)
         return [Process(pid, Path(made["directory"]), self._ask) for pid, made in zip(pids, requests, strict=True)]
 

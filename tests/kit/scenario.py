@@ -1,7 +1,7 @@
-"""A folder of `tests/scenarios/` as a project: its revisions, under this engine's env.py or under Alembic's stock one.
+"""Scenarios: projects on a SQLite database that held something before, under this engine's env.py or under Alembic's stock one.
 
-A scenario holds `versions/*.py` and may hold `before.sql`, what was in the database already. Both sides get the same engine, so a
-connection that enforces foreign keys does so for both.
+A folder of `tests/scenarios/` holds `versions/*.py` and databases for them to begin with: NAME.sql for both databases, NAME.sqlite.sql
+or NAME.postgresql.sql for one. A scenario is called after the folder and the file, or after the folder alone where the file is `before`.
 """
 
 import io
@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent, indent
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from tests.kit import SCENARIOS
+from tests.kit import BOOKKEEPING, SCENARIOS
+from tests.kit.projects import copy_folder, make_project
 
-_INI = "[alembic]\nscript_location = %(here)s/migrations\npath_separator = os\n\n[migrator]\nlock_wait = 2\n"
 # What the templates of `alembic init` call, with the connection handed over as Alembic's cookbook does it.
 _STOCK_ENV = """
 from alembic import context
@@ -36,6 +35,16 @@ import migrator
 with context.config.attributes["connection"].connect() as connection:
     migrator.run(connection, target_metadata=None)
 """
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scenario on one database: its revisions, and what to execute first."""
+
+    name: str
+    dialect: str
+    versions: Path
+    before: str
 
 
 @dataclass(frozen=True)
@@ -74,39 +83,44 @@ class Scenario:
 
     def schema(self) -> dict[str, str]:
         """Everything in the schema by name, without what Alembic and the engine keep for themselves."""
-        own = ("alembic_version", "migration_log", "sqlite_")
+        own = (*BOOKKEEPING, "sqlite_")
         return {n: sql for n, sql in self.ask("SELECT name, sql FROM sqlite_master") if sql and not n.startswith(own)}
+
+
+def cases() -> Iterator[Case]:
+    """Every scenario, once for each database that it is for."""
+    for path in sorted(SCENARIOS.glob("*/*.sql")):
+        name, _, dialect = path.stem.partition(".")
+        for each in [dialect] if dialect else ["sqlite", "postgresql"]:
+            full = path.parent.name if name == "before" else f"{path.parent.name}_{name}"
+            yield Case(full, each, path.parent / "versions", path.read_text(encoding="utf-8"))
 
 
 @contextmanager
 def scenario(name: str, directory: Path, **options: Any) -> Iterator[Scenario]:
-    """Make the project of a folder of `tests/scenarios/`; the options are those of `project`."""
-    source = SCENARIOS / name
-    revisions = [path.read_text() for path in sorted((source / "versions").glob("*.py"))]
-    before = source / "before.sql"
-    with project(directory, *revisions, before=before.read_text() if before.exists() else "", **options) as made:
+    """Make the project of a scenario that SQLite has; the options are those of `project`."""
+    [case] = [case for case in cases() if (case.name, case.dialect) == (name, "sqlite")]
+    with project(directory, before=case.before, versions=case.versions, **options) as made:
         yield made
 
 
 @contextmanager
 def project(
     directory: Path,
-    *revisions: str,
+    *bodies: str,
     before: str = "",
+    versions: Path | None = None,
     stock: bool = False,
     foreign_keys: bool = True,
     engine: sa.Engine | None = None,
 ) -> Iterator[Scenario]:
-    """Make a project in `directory` from the text of its revision files, on a database that `before` has been run on.
+    """Make a project in `directory`, of these bodies or of the files in `versions`, on a database that `before` has been run on.
 
-    The engine sets foreign keys as an application does, when it connects. With `stock` there is only Alembic.
+    Both sides get the same engine, which sets foreign keys as an application does, when it connects. With `stock` there is only Alembic.
     """
-    versions = directory / "migrations" / "versions"
-    versions.mkdir(parents=True)
-    for number, text in enumerate(revisions, start=1):
-        (versions / f"{number:03}.py").write_text(text)
-    (directory / "alembic.ini").write_text(_INI)
-    (directory / "migrations" / "env.py").write_text(_STOCK_ENV if stock else _ENV)
+    make_project(directory, bodies, env=_STOCK_ENV if stock else _ENV, ini="\n[migrator]\nlock_wait = 2\n")
+    if versions is not None:
+        copy_folder(versions, directory / "migrations" / "versions")
     engine = engine or sa.create_engine(f"sqlite:///{directory / 'test.db'}", poolclass=sa.pool.NullPool)
 
     def connected(connection: Any, record: Any) -> None:
@@ -121,13 +135,3 @@ def project(
         yield made
     finally:
         engine.dispose()
-
-
-def revision(body: str, *, number: int = 1, own: str = "") -> str:
-    """The text of a revision file whose `upgrade` is `body`; `own` are attributes of its own."""
-    parent = f"{number - 1:03}" if number > 1 else None
-    return (
-        f'"""Revision {number:03}."""\n\nimport sqlalchemy as sa\nfrom alembic import op\n\n'
-        f'revision = "{number:03}"\ndown_revision = {parent!r}\n{own}\n\n'
-        f"def upgrade():\n{indent(dedent(body).strip(), '    ')}\n\n\ndef downgrade():\n    pass\n"
-    )

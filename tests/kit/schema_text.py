@@ -1,9 +1,8 @@
 """What a database says of itself: its schema, letter by letter, so that nothing that a revision made half is overlooked."""
 
-from typing import Any
+from sqlalchemy import Connection, text
 
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.pool import NullPool
+from tests.kit import BOOKKEEPING
 
 Catalog = frozenset[tuple[str, ...]]
 
@@ -23,17 +22,10 @@ UNION ALL SELECT 'trigger', o.relname, t.tgname, pg_get_triggerdef(t.oid) FROM o
     WHERE NOT t.tgisinternal
 UNION ALL SELECT 'type', t.typname, t.typtype::text, '' FROM pg_type t WHERE t.typnamespace = 'public'::regnamespace
 """
-_BOOKKEEPING = ("alembic_version", "migration_log")
 
 
 def read_catalog(connection: Connection) -> Catalog:
     """Read tables, columns, constraints, indexes, triggers and types; the version table and the log are left out. Reads only."""
     rows = connection.execute(text(_SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL))
     found = (tuple(map(str, row)) for row in rows)
-    return frozenset(row for row in found if not any(name in part for part in row for name in _BOOKKEEPING))
-
-
-def ask(url: str, question: str) -> Any:
-    """Return the one value that a query answers, on a connection of its own."""
-    with create_engine(url, poolclass=NullPool).connect() as connection:
-        return connection.execute(text(question)).scalar_one()
+    return frozenset(row for row in found if not any(name in part for part in row for name in BOOKKEEPING))

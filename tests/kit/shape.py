@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Inspector, Integer, Numeric, String, inspect, text, types as sa_types
 from sqlalchemy.exc import SAWarning
 
-BOOKKEEPING = ("alembic_version", "migration_log")
+from tests.kit import BOOKKEEPING
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.stall import stalls
-from tests.kit import ROOT
+from tests.kit import CONFIG, VERSIONS
 from tests.kit.fork_server import Forks, Job, forks
 from tests.kit.postgres import Server, server
 from tests.kit.projects import miniature
@@ -25,8 +25,7 @@ from tests.runner.kill import Killer
 from tests.runner.race import PROCESSES, race
 from tests.scaffold.templates import Files, Templates
 
-CONFIG = str(ROOT / "alembic.ini")
-REVISIONS = [path.name[:3] for path in sorted((ROOT / "migrations" / "versions").glob("[0-9]*.py"))]
+REVISIONS = [path.name[:3] for path in sorted(VERSIONS.glob("[0-9]*.py"))]
 
 
 def soak_kills(started: Forks, host: Server | Files, folder: Path, kills: int) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from tests.kit import ROOT
+from tests.kit.database import ask
 from tests.kit.postgres import PostgresUnavailable, Server, find_binaries, server
 from tests.kit.postgres_binaries import launched
 
@@ -31,12 +32,6 @@ with server() as found:
     print(found.socket_directory, postmaster, *pids, flush=True)
     sys.stdin.read()
 """
-
-
-def ask(url: str, question: str) -> object:
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        return connection.scalar(text(question))
 
 
 def wait_until_ended(pid: int) -> None:

@@ -9,15 +9,12 @@ import psycopg2
 import pytest
 
 from migrator import Migrator, StepFailed
+from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, heads, logged, rows
 from tests.kit.fork_server import Forks, Job, Process, until
-from tests.kit.projects import miniature
+from tests.kit.projects import NAME, creates, miniature
 
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
-    op.execute("INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
-"""
+ANIMALS = creates("animals", NAME, then="INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
 INDEX = """
 def upgrade():
     with op.get_context().autocommit_block():
@@ -109,3 +106,20 @@ def test_one_that_somebody_left_behind_is_taken_by_stock_alembic_and_refused_her
     (result,) = forks.run(job)
     assert result.code == 0, result
     assert (ask(postgres_url, INVALID), heads(postgres_url)) == (0, ["002"])
+
+
+def test_an_invalid_index_is_not_taken_for_the_one_that_a_revision_asks_for(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", creates("animals", NAME), IF_NOT_EXISTS)
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    execute(postgres_url, "INSERT INTO animals (name) VALUES ('ant'), ('ant')")
+    connection = psycopg2.connect(postgres_url.replace("+psycopg2", ""))
+    connection.autocommit = True
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        connection.cursor().execute("CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)")
+    connection.close()
+    with pytest.raises(StepFailed) as refused:
+        Migrator(config, database_url=postgres_url).upgrade()
+    assert refused.value.code == "index-invalid"
+    words = ("ix_name is INVALID", "psql -c 'DROP INDEX CONCURRENTLY public.ix_name'")
+    assert_says(str(refused.value), "index-invalid", *words, consequence="was not recorded as applied")
+    assert heads(postgres_url) == ["001"]

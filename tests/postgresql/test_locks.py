@@ -6,10 +6,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from migrator import LockError, StepFailed
+from migrator import LockError, Migrator, StepFailed
+from tests.kit.assertions import assert_says
+from tests.kit.database import ask, heads, tables
 from tests.kit.fork_server import Forks, Job, until
-from tests.kit.projects import miniature
-from tests.kit.schema_text import ask
+from tests.kit.projects import creates, miniature
 from tests.postgresql.sessions import ANIMALS, engine, made_animals, next_revision, session, told
 
 # The row shows that a try that failed has left nothing.
@@ -196,3 +197,20 @@ def test_a_deadlock_is_tried_again(
         thread.join()
     assert report.steps[0].tries == 2
     assert "(reporting)" in lines[0] or "gone by now" in lines[0]
+
+
+LETS_GO = """
+def upgrade():
+    op.create_table("stones", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("SELECT pg_advisory_unlock_all()")
+"""
+
+
+def test_a_session_that_lost_the_lock_begins_no_further_step(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", LETS_GO, creates("animals"))
+    with pytest.raises(LockError) as lost:
+        Migrator(config, database_url=postgres_url).upgrade()
+    assert lost.value.code == "lock-lost"
+    words = ("no longer holds the migration lock", "MIGRATION_DATABASE_URL")
+    assert_says(str(lost.value), "lock-lost", *words, consequence="The step that was about to begin was not begun.")
+    assert (heads(postgres_url), "animals" in tables(postgres_url)) == (["001"], False)

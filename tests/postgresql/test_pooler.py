@@ -15,13 +15,12 @@ import sqlalchemy as sa
 
 from migrator import LockError, Migrator
 from migrator.dialects import advisory
-from tests.kit import ROOT
+from tests.kit import CONFIG
+from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, until
 from tests.kit.processes import leashed
-from tests.kit.schema_text import ask
 from tests.postgresql.pooler import ORDERS, pooler
 
-CONFIG = str(ROOT / "alembic.ini")
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
 ADVISORY_LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 OURS = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"

@@ -9,9 +9,9 @@ from sqlalchemy.pool import NullPool
 
 from migrator import Migrator, StepFailed
 from tests.kit import postgres_binaries as launcher
+from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, until
 from tests.kit.postgres import server
-from tests.kit.schema_text import ask
 from tests.postgresql.sessions import engine, made_animals, next_revision, session, told
 
 A_COLUMN = """

@@ -44,7 +44,13 @@ class Killer:
     """
 
     def __init__(
-        self, forks: Forks, host: Server | Files, template: str, config: str, revisions: Sequence[str], directory: Path
+        self,
+        forks: Forks,
+        host: Server | Files,
+        template: str,
+        config: str | Path,
+        revisions: Sequence[str],
+        directory: Path,
     ) -> None:
         self._forks, self._host, self._template, self._config = forks, host, template, config
         self._fifo = directory / "beat"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -21,7 +22,7 @@ _WAITING = re.compile(
 _TROUBLE = re.compile(r"error|traceback|exception|warning|fail|locked|denied", re.IGNORECASE)
 
 
-def race(forks: Forks, url: str, config: str, revisions: Sequence[str]) -> list[Result]:
+def race(forks: Forks, url: str, config: str | Path, revisions: Sequence[str]) -> list[Result]:
     """Start the upgrades together. AssertionError unless all succeed and each of `revisions` was applied by just one of them."""
     results = forks.run(*[Job(["upgrade"], config, url)] * PROCESSES)
     for result in results:

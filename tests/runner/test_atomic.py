@@ -8,17 +8,9 @@ import sqlalchemy as sa
 from migrator import Migrator, StepFailed
 from tests.kit.database import heads, logged, rows, state, tables
 from tests.kit.fork_server import Forks, Job
-from tests.kit.projects import miniature
+from tests.kit.projects import NAME, creates, miniature
 
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
-    op.execute("INSERT INTO animals (id, name) VALUES (1, 'ant'), (2, 'bee')")
-
-
-def downgrade():
-    op.drop_table("animals")
-"""
+ANIMALS = creates("animals", NAME, then="INSERT INTO animals (id, name) VALUES (1, 'ant'), (2, 'bee')")
 DDL = """
 def upgrade():
     op.create_table("plants", sa.Column("id", sa.Integer, primary_key=True))

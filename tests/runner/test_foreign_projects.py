@@ -5,19 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from migrator import HistoryError, Migrator
+from tests.kit.assertions import assert_says
 from tests.kit.database import ask, heads, logged, rows, state, tables
-from tests.kit.doors import DOORS, Door, foreign
+from tests.kit.doors import DOORS, Door, alembic_project
 from tests.kit.fork_server import Forks, until
+from tests.kit.projects import NAME, creates, miniature
 
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
-    op.execute("INSERT INTO animals VALUES (1, 'ant')")
-
-
-def downgrade():
-    op.drop_table("animals")
-"""
+ANIMALS = creates("animals", NAME, then="INSERT INTO animals VALUES (1, 'ant')")
 FAILS = """
 def upgrade():
     op.create_table("plants", sa.Column("id", sa.Integer, primary_key=True))
@@ -112,7 +107,7 @@ def test_two_at_once_take_turns(door: Door, forks: Forks, database_url: str, tmp
 def test_a_rebuild_loses_the_children_before_the_change_and_keeps_them_after_it(
     forks: Forks, sqlite_url: str, tmp_path: Path, template: str, changed: bool
 ) -> None:
-    door = Door(foreign(template, changed=changed, before=FOREIGN_KEYS_ON))
+    door = Door(alembic_project(template, changed=changed, before=FOREIGN_KEYS_ON))
     config = door.make(tmp_path / "project", ANIMALS, CHILDREN, REBUILDS, url=sqlite_url)
     result = door.run(forks, config, sqlite_url, "upgrade", "head")
     assert result.code == 0, result
@@ -146,7 +141,7 @@ def test_nothing_is_written_before_everything_is_checked(
 def test_a_connection_in_a_transaction_is_refused(
     forks: Forks, database_url: str, tmp_path: Path, template: str
 ) -> None:
-    door = Door(foreign(template, before=A_SELECT))
+    door = Door(alembic_project(template, before=A_SELECT))
     result = door.run(
         forks, door.make(tmp_path / "project", ANIMALS, url=database_url), database_url, "upgrade", "head"
     )
@@ -159,10 +154,19 @@ def test_a_connection_in_a_transaction_is_refused(
 def test_reading_commands_of_an_adopted_project_write_nothing(
     forks: Forks, database_url: str, tmp_path: Path, template: str
 ) -> None:
-    door = Door(foreign(template))
+    door = Door(alembic_project(template))
     config = door.make(tmp_path / "project", ANIMALS, url=database_url)
     for arguments in (["current"], ["check"], ["history"]):
         door.run(forks, config, database_url, *arguments)
         assert tables(database_url) == set()
     assert door.run(forks, config, database_url, "upgrade", "head").code == 0
     assert "001 (head)" in door.run(forks, config, database_url, "current").stdout
+
+
+def test_what_an_env_py_of_alembics_does_is_not_called_ours(sqlite_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", ANIMALS, stock=True, url=sqlite_url)
+    with pytest.raises(HistoryError) as refused:
+        Migrator(config, database_url=sqlite_url).upgrade()
+    assert refused.value.code == "not-our-environment"
+    consequence = "without the engine's guarantees"
+    assert_says(str(refused.value), "not-our-environment", "does not call migrator.run", consequence=consequence)

@@ -6,7 +6,7 @@ import pytest
 
 from migrator import Migrator, StepFailed
 from tests.kit.database import execute, heads, logged, rows, tables
-from tests.kit.projects import miniature
+from tests.kit.projects import ANIMALS, PLANTS, miniature
 
 ENV = """
 import os
@@ -29,11 +29,6 @@ def refuse(**_):
 
 run_env(sa.MetaData(), on_version_apply=HOOKS)
 """
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True))
-"""
-PLANTS = ANIMALS.replace("animals", "plants")
 
 
 def project(directory: Path, url: str, hooks: str) -> Migrator:

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import ROOT
+from tests.kit import CONFIG
+from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, until
 from tests.kit.projects import miniature
-from tests.kit.schema_text import ask
 from tests.runner import slow_revisions as slow
 from tests.runner.kill import Killer
 from tests.scaffold.templates import Templates
 
-CONFIG = str(ROOT / "alembic.ini")
 LATE_REVISIONS = [f"{number:03}" for number in range(5, 13)]
 KILLS = 5
 

@@ -10,7 +10,8 @@ from sqlalchemy.pool import NullPool
 
 from migrator import HistoryError, Migrator
 from tests.kit import CONFIG
-from tests.kit.assertions import assert_refused, assert_says, tables_of
+from tests.kit.assertions import assert_refused, assert_says
+from tests.kit.database import tables
 from tests.kit.processes import Project
 from tests.kit.shape import Table, read_shape
 
@@ -56,7 +57,7 @@ def test_the_sql_of_an_upgrade_makes_the_schema_that_an_upgrade_makes(project: P
         run_sql(database_url, half.stdout)
     assert shape(database_url) == offline
     run_sql(database_url, project.migrate("downgrade", "head:base", "--sql", url=dialect).stdout)
-    assert tables_of(database_url) - {"sqlite_sequence"} == {"alembic_version"}
+    assert tables(database_url) - {"sqlite_sequence"} == {"alembic_version"}
     Migrator(CONFIG, database_url=database_url).upgrade()
     assert shape(database_url) == offline
 

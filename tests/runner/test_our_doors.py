@@ -18,7 +18,8 @@ from sqlalchemy.pool import NullPool
 
 from migrator import HistoryError, Migrator, MigratorError, NotAtHead
 from tests.kit import CONFIG, ROOT
-from tests.kit.assertions import assert_says, revision_file, tables_of
+from tests.kit.assertions import assert_says, revision_file
+from tests.kit.database import tables
 from tests.kit.postgres import Server
 from tests.kit.processes import Project
 from tests.kit.shape import Table, read_shape
@@ -105,10 +106,10 @@ def test_a_new_revision_gets_the_next_number_and_the_house_style(
     linted = subprocess.run([RUFF, "check", "--config", ROOT / "pyproject.toml", revision_file(project, "013")])
     assert linted.returncode == 0
     assert program("upgrade", "head", url=database_url).code == 0
-    assert "labels" in tables_of(database_url)
+    assert "labels" in tables(database_url)
     assert program("check", url=database_url).code == 0
     assert program("downgrade", "-1", url=database_url).code == 0
-    assert "labels" not in tables_of(database_url)
+    assert "labels" not in tables(database_url)
 
 
 def test_a_connection_and_an_engine_may_be_handed_over(engine: Engine) -> None:

@@ -13,13 +13,12 @@ import pytest
 
 from migrator import Migrator
 from tests.conftest import PopulatedAt
-from tests.kit import ROOT
+from tests.kit import CONFIG
+from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, Process, until
 from tests.kit.projects import miniature, write_revisions
-from tests.kit.schema_text import ask
 from tests.runner.race import PROCESSES, race
 
-CONFIG = str(ROOT / "alembic.ini")
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
 
 NOTHING = """

@@ -9,43 +9,23 @@ from sqlalchemy.pool import NullPool
 
 from migrator import DatabaseError, Migrator, StepFailed
 from tests.kit.database import execute, heads, logged, tables
+from tests.kit.doors import alembic_project
 from tests.kit.fork_server import Forks, Job
-from tests.kit.projects import miniature
+from tests.kit.projects import ANIMALS, PLANTS, miniature
 
-ANIMALS = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("animals")
-"""
-PLANTS = ANIMALS.replace("animals", "plants")
 TAMPERS = """
 def upgrade():
     op.execute("INSERT INTO alembic_version VALUES ('elsewhere')")
 """
-STOCK_CALL = """        context.configure(
-            connection=connection, target_metadata=target_metadata
-        )
-
-        with context.begin_transaction():
-            context.run_migrations()
-"""
-OUR_CALL = """        import migrator
-        migrator.run(connection, target_metadata=target_metadata)
-"""
-A_SELECT = "        connection.exec_driver_sql('SELECT 1')\n"
+A_SELECT = "    connection.exec_driver_sql('SELECT 1')\n"
 
 
 @pytest.mark.parametrize("stock", [True, False], ids=("stock", "ours"))
 def test_a_select_before_the_run_loses_it_with_stock_alembic_and_is_refused_here(
     forks: Forks, database_url: str, tmp_path: Path, stock: bool
 ) -> None:
-    config = miniature(tmp_path / "project", ANIMALS, PLANTS, stock=True, url=database_url)
-    env = tmp_path / "project" / "migrations" / "env.py"
-    assert STOCK_CALL in env.read_text()
-    env.write_text(env.read_text().replace(STOCK_CALL, A_SELECT + (STOCK_CALL if stock else OUR_CALL)))
+    make = alembic_project("generic", changed=not stock, before=A_SELECT)
+    config = make(tmp_path / "project", ANIMALS, PLANTS, url=database_url)
     (result,) = forks.run(Job(["upgrade", "head"], config, database_url, program="alembic"))
     assert heads(database_url) == []
     assert (result.code == 0) is stock

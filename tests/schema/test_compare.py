@@ -7,10 +7,9 @@ from sqlalchemy.pool import NullPool
 from migrator.dialects import named
 from migrator.schema import Difference, Snapshot, compare, plain, snapshot
 from migrator.settings import Settings
-from tests.adopt import legacy
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit import ROOT
-from tests.kit.database import execute
+from tests.kit.database import execute, execute_script
 
 TABLES = """
 CREATE TABLE parents (id INTEGER NOT NULL, kind VARCHAR(20) DEFAULT 'a' NOT NULL, CONSTRAINT pk_parents PRIMARY KEY (id));
@@ -47,7 +46,7 @@ CHANGES = {
 def seen(url: str, script: str) -> Snapshot:
     """The snapshot of a database that has had nothing but the script."""
     execute(url, "DROP TABLE IF EXISTS children", "DROP TABLE IF EXISTS parents")
-    legacy.run(url, script)
+    execute_script(url, script)
     engine = sa.create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         return snapshot(connection, named(engine.dialect.name, Settings(root=ROOT)))

@@ -1,6 +1,5 @@
 """The history is replayed beside the database, never in it, and once for as long as its files stay what they are."""
 
-import shutil
 import time
 import uuid
 from pathlib import Path
@@ -13,7 +12,7 @@ from migrator import HistoryError, Migrator, StampRefused
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit.database import ask, connected, execute, rows, tables
-from tests.kit.projects import miniature, write_revisions
+from tests.kit.projects import copy_history, miniature, write_revisions
 
 PLANTS = 'def upgrade():\n    op.create_table("plants", sa.Column("id", sa.Integer, primary_key=True))\n'
 MORE = 'def upgrade():\n    op.add_column("plants", sa.Column("name", sa.Text))\n'
@@ -56,12 +55,10 @@ def test_a_role_that_may_make_no_database_gets_a_schema_for_it(postgres_url: str
     execute(postgres_url, f"CREATE ROLE {role} LOGIN", f"GRANT CREATE ON DATABASE {database} TO {role}")
     execute(postgres_url, f"GRANT ALL ON SCHEMA public TO {role}")
     poor = sa.make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
-    root = Path(__file__).parent.parent
-    shutil.copytree(root / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(root / "alembic.ini", tmp_path)
+    config = copy_history(tmp_path)
     try:
         create_all(poor, "005", rows=False)
-        found = Migrator(tmp_path / "alembic.ini", database_url=poor).adopt(upgrade=True)
+        found = Migrator(config, database_url=poor).adopt(upgrade=True)
         assert (found.verdict.best.revision, found.verdict.best.exact) == ("005", True)
         assert ask(postgres_url, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'migrator_scratch_%'") == 0
     finally:

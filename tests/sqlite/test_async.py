@@ -13,7 +13,8 @@ from alembic.config import Config
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrator import StepFailed
-from tests.kit.scenario import Scenario, project, revision, scenario
+from tests.kit.projects import upgrading
+from tests.kit.scenario import Scenario, project, scenario
 
 _ENV = "from alembic import context\nimport migrator\n\nmigrator.run(context.config.attributes['connection'], target_metadata=None)\n"
 
@@ -69,7 +70,7 @@ def test_the_definition_and_a_view_stay(tmp_path: Path) -> None:
 def test_a_broken_key_is_rolled_back(tmp_path: Path) -> None:
     before = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INTEGER REFERENCES p);"
     before += "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);"
-    with project(tmp_path / "ours", revision("op.execute('DELETE FROM p')"), before=before) as ours:
+    with project(tmp_path / "ours", upgrading("op.execute('DELETE FROM p')"), before=before) as ours:
         with pytest.raises(StepFailed) as caught:
             upgrade(ours)
         assert caught.value.code == "foreign-keys-broken"

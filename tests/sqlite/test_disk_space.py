@@ -11,7 +11,8 @@ import pytest
 
 from migrator import StepFailed
 from tests.kit import ROOT
-from tests.kit.scenario import project, revision
+from tests.kit.projects import upgrading
+from tests.kit.scenario import project
 
 BEFORE = """
     CREATE TABLE orders (id INTEGER PRIMARY KEY, status VARCHAR(10), text TEXT);
@@ -24,10 +25,10 @@ INSIDE = """
 import json, sys
 from pathlib import Path
 from tests.kit.scenario import project
-from tests.sqlite.test_disk_space import BEFORE, REBUILD, revision
+from tests.sqlite.test_disk_space import BEFORE, REBUILD, upgrading
 
 stock, table = sys.argv[2] == "stock", sys.argv[3]
-with project(Path(sys.argv[1]) / "p", revision(REBUILD.format(table)), before=BEFORE, stock=stock) as made:
+with project(Path(sys.argv[1]) / "p", upgrading(REBUILD.format(table)), before=BEFORE, stock=stock) as made:
     try:
         made.upgrade()
         said = "done"
@@ -72,7 +73,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_the_rebuild(
     else:
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=2_500_000))
-        with project(tmp_path / "ours", revision(REBUILD.format("orders")), before=BEFORE) as ours:
+        with project(tmp_path / "ours", upgrading(REBUILD.format("orders")), before=BEFORE) as ours:
             with pytest.raises(StepFailed) as caught:
                 ours.upgrade()
             said, rows, schema = (
@@ -80,7 +81,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_the_rebuild(
                 ours.ask("SELECT count(*) FROM orders")[0],
                 [*ours.schema()],
             )
-    assert said.startswith("disk-too-small Revision 001 (001.py) rebuilds the table orders, which needs about 1")
+    assert said.startswith("disk-too-small Revision 001 (001_step.py) rebuilds the table orders, which needs about 1")
     assert rows == 5000
     assert "_alembic_tmp_orders" not in schema
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from migrator import StepFailed
 from migrator.dialects.statements import read
-from tests.kit.scenario import Scenario, project, revision, scenario
+from tests.kit.projects import upgrading
+from tests.kit.scenario import Scenario, project, scenario
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::sqlalchemy.exc.SAWarning"
@@ -61,7 +62,7 @@ def test_a_rebuilt_parent_keeps_its_children(foreign_keys: bool, tmp_path: Path)
 def test_the_connection_handed_in_gets_its_foreign_keys_back(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'ours' / 'test.db'}", poolclass=sa.pool.StaticPool)
     (tmp_path / "ours").mkdir()
-    with project(tmp_path / "ours" / "p", revision("op.drop_table('free')"), before="", engine=engine) as ours:
+    with project(tmp_path / "ours" / "p", upgrading("op.drop_table('free')"), before="", engine=engine) as ours:
         with closing(sqlite3.connect(ours.file)) as connection:
             connection.executescript(FAMILY)
         ours.upgrade()
@@ -100,7 +101,7 @@ BREAKING = {
 
 @pytest.mark.parametrize("case", BREAKING)
 def test_a_step_that_breaks_a_key_is_rolled_back(case: str, tmp_path: Path) -> None:
-    with project(tmp_path / "ours", revision(BREAKING[case]), before=FAMILY) as ours:
+    with project(tmp_path / "ours", upgrading(BREAKING[case]), before=FAMILY) as ours:
         before = ours.schema(), ours.ask("SELECT * FROM users"), ours.ask("SELECT * FROM notes")
         with pytest.raises(StepFailed) as caught:
             ours.upgrade()
@@ -111,7 +112,7 @@ def test_a_step_that_breaks_a_key_is_rolled_back(case: str, tmp_path: Path) -> N
 def test_stock_alembic_commits_a_broken_key(tmp_path: Path) -> None:
     """SQLite itself does not look as long as foreign keys are off, which is how every connection begins."""
     with project(
-        tmp_path / "stock", revision(BREAKING["a child moved"]), before=FAMILY, stock=True, foreign_keys=False
+        tmp_path / "stock", upgrading(BREAKING["a child moved"]), before=FAMILY, stock=True, foreign_keys=False
     ) as stock:
         stock.upgrade()
         assert stock.ask("SELECT user_id FROM notes") == [55, 55]
@@ -119,12 +120,12 @@ def test_stock_alembic_commits_a_broken_key(tmp_path: Path) -> None:
 
 def test_the_error_names_row_column_and_parent(tmp_path: Path) -> None:
     with (
-        project(tmp_path / "ours", revision(BREAKING["a child moved"]), before=FAMILY) as ours,
+        project(tmp_path / "ours", upgrading(BREAKING["a child moved"]), before=FAMILY) as ours,
         pytest.raises(StepFailed) as caught,
     ):
         ours.upgrade()
     assert str(caught.value).splitlines()[:3] == [
-        "Revision 001 (001.py) would leave 2 rows without the row that their foreign key names:",
+        "Revision 001 (001_step.py) would leave 2 rows without the row that their foreign key names:",
         "  notes row 1: (user_id) has no row in users",
         "  notes row 2: (user_id) has no row in users",
     ]
@@ -146,7 +147,7 @@ def test_the_error_names_row_column_and_parent(tmp_path: Path) -> None:
     ],
 )
 def test_what_was_violated_before_does_not_stop_a_step(body: str, tmp_path: Path) -> None:
-    with project(tmp_path / "ours", revision(body), before=FAMILY + ORPHANS) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=FAMILY + ORPHANS) as ours:
         ours.upgrade()
         assert ours.ask("SELECT version_num FROM alembic_version") == ["001"]
 
@@ -154,7 +155,7 @@ def test_what_was_violated_before_does_not_stop_a_step(body: str, tmp_path: Path
 def test_a_new_violation_beside_old_ones_stops_it(tmp_path: Path) -> None:
     body = "op.execute('UPDATE notes SET user_id = 1 WHERE id = 7')\nop.execute('UPDATE notes SET user_id = 97 WHERE id = 1')"
     with (
-        project(tmp_path / "ours", revision(body), before=FAMILY + ORPHANS) as ours,
+        project(tmp_path / "ours", upgrading(body), before=FAMILY + ORPHANS) as ours,
         pytest.raises(StepFailed) as caught,
     ):
         ours.upgrade()
@@ -168,7 +169,7 @@ def test_old_violations_are_known_again_after_a_rebuild_that_gives_new_rowids(tm
         "INSERT INTO tags VALUES ('gone', 1), ('old', 99), ('also', 98); DELETE FROM tags WHERE name = 'gone';"
     )
     body = "op.execute('UPDATE tags SET user_id = user_id')\n" + REBUILD.format("tags", "name", "sa.String(9)")
-    with project(tmp_path / "ours", revision(body), before=before) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=before) as ours:
         ours.upgrade()
 
 
@@ -191,7 +192,7 @@ UNTOUCHED = [
 
 @pytest.mark.parametrize("body", UNTOUCHED)
 def test_nothing_is_checked_when_nothing_could_have_broken_a_key(body: str, tmp_path: Path) -> None:
-    with project(tmp_path / "ours", revision(body), before=FAMILY) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=FAMILY) as ours:
         asked = checks(ours)
         ours.upgrade()
         assert asked == []
@@ -203,7 +204,7 @@ def test_only_the_tables_concerned_are_checked(tmp_path: Path) -> None:
         "op.drop_table('free')",
         "op.execute('DELETE FROM users WHERE id = 9')",
     ]
-    texts = [revision(body, number=number) for number, body in enumerate(bodies, start=1)]
+    texts = [upgrading(body) for body in bodies]
     with project(tmp_path / "ours", *texts, before=FAMILY) as ours:
         asked = checks(ours)
         ours.upgrade()

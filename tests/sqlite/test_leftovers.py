@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import DatabaseError, StepFailed
-from tests.kit.scenario import project, revision
+from tests.kit.projects import upgrading
+from tests.kit.scenario import project
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::sqlalchemy.exc.SAWarning"
@@ -22,7 +23,7 @@ LONGER = "with op.batch_alter_table('orders') as batch:\n    batch.alter_column(
 def test_stock_alembic_says_only_that_there_is_such_a_table(tmp_path: Path) -> None:
     before = ORDERS + "CREATE TABLE _alembic_tmp_orders (id INTEGER);"
     with (
-        project(tmp_path / "stock", revision(LONGER), before=before, stock=True, foreign_keys=False) as stock,
+        project(tmp_path / "stock", upgrading(LONGER), before=before, stock=True, foreign_keys=False) as stock,
         pytest.raises(sa.exc.OperationalError, match="table _alembic_tmp_orders already exists"),
     ):
         stock.upgrade()
@@ -30,21 +31,21 @@ def test_stock_alembic_says_only_that_there_is_such_a_table(tmp_path: Path) -> N
 
 def test_a_leftover_is_explained_and_not_dropped(tmp_path: Path) -> None:
     before = ORDERS + "CREATE TABLE _alembic_tmp_orders (id INTEGER); INSERT INTO _alembic_tmp_orders VALUES (1);"
-    with project(tmp_path / "ours", revision(LONGER), before=before) as ours, pytest.raises(StepFailed) as caught:
+    with project(tmp_path / "ours", upgrading(LONGER), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     assert caught.value.code == "table-left-over"
     assert "It holds 1 rows, orders holds 2." in str(caught.value)
     assert f"sqlite3 {ours.file} 'DROP TABLE \"_alembic_tmp_orders\"'" in str(caught.value)
     assert ours.ask("SELECT count(*) FROM _alembic_tmp_orders") == [1]
     with project(
-        tmp_path / "other", revision("op.create_table('t', sa.Column('id', sa.Integer))"), before=before
+        tmp_path / "other", upgrading("op.create_table('t', sa.Column('id', sa.Integer))"), before=before
     ) as other:
         other.upgrade()  # it is in nobody's way
 
 
 def test_a_leftover_that_is_the_only_copy_stops_every_run(tmp_path: Path) -> None:
     before = "CREATE TABLE _alembic_tmp_orders (id INTEGER); INSERT INTO _alembic_tmp_orders VALUES (1);"
-    text = revision("op.create_table('t', sa.Column('id', sa.Integer))")
+    text = upgrading("op.create_table('t', sa.Column('id', sa.Integer))")
     with project(tmp_path / "ours", text, before=before) as ours:
         with pytest.raises(DatabaseError, match='ALTER TABLE "_alembic_tmp_orders" RENAME TO "orders"') as caught:
             ours.upgrade()

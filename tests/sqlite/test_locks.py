@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from migrator import LockError
 from tests.kit.processes import leashed
-from tests.kit.scenario import Scenario, project, revision
+from tests.kit.projects import upgrading
+from tests.kit.scenario import Scenario, project
 
 BEFORE = "CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER); INSERT INTO orders VALUES (1, 1);"
 BODY = "op.execute('UPDATE orders SET total = 2')"
@@ -54,7 +55,7 @@ def database(directory: Path, *, stock: bool = False) -> Iterator[Scenario]:
     engine = sa.create_engine(
         f"sqlite:///{directory / 'app.db'}", poolclass=sa.pool.NullPool, connect_args={"timeout": 0.05}
     )
-    with project(directory / "p", revision(BODY), before=BEFORE, engine=engine, stock=stock) as made:
+    with project(directory / "p", upgrading(BODY), before=BEFORE, engine=engine, stock=stock) as made:
         yield made
 
 
@@ -140,7 +141,7 @@ def test_a_run_waits_no_longer_than_it_may_where_the_connection_would(
     monkeypatch.setenv("MIGRATOR_LOCK_WAIT", "0.1")
     (tmp_path / "ours").mkdir()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'ours' / 'app.db'}", poolclass=sa.pool.StaticPool)
-    with project(tmp_path / "ours" / "p", revision(BODY), before=BEFORE, engine=engine) as ours:
+    with project(tmp_path / "ours" / "p", upgrading(BODY), before=BEFORE, engine=engine) as ours:
         with application(ours.file, "BEGIN EXCLUSIVE"), pytest.raises(LockError) as caught:
             ours.upgrade()
         assert caught.value.fields["seconds"] < 3

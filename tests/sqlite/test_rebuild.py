@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import StepFailed
-from tests.kit.scenario import Scenario, project, revision, scenario
+from tests.kit.projects import upgrading
+from tests.kit.scenario import Scenario, project, scenario
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::sqlalchemy.exc.SAWarning"
@@ -102,7 +103,7 @@ def test_the_steps_own_index_and_trigger_take_the_place_of_those_put_back(tmp_pa
         "CREATE INDEX ix_lower ON orders (lower(email));"
         "CREATE TRIGGER loud AFTER UPDATE ON orders BEGIN INSERT INTO audit VALUES ('old'); END;"
     )
-    text = revision(
+    text = upgrading(
         LONGER + "\nop.execute('CREATE INDEX ix_lower ON orders (lower(status))')\n"
         "op.execute(\"CREATE TRIGGER loud AFTER UPDATE ON orders BEGIN INSERT INTO audit VALUES ('new'); END\")"
     )
@@ -114,7 +115,7 @@ def test_the_steps_own_index_and_trigger_take_the_place_of_those_put_back(tmp_pa
 
 def test_the_steps_own_renames_still_reach_views(tmp_path: Path) -> None:
     before = ORDERS + "CREATE VIEW seen AS SELECT id FROM orders;"
-    with project(tmp_path / "ours", revision(LONGER + "\nop.rename_table('orders', 'sales')"), before=before) as ours:
+    with project(tmp_path / "ours", upgrading(LONGER + "\nop.rename_table('orders', 'sales')"), before=before) as ours:
         ours.upgrade()
         assert "sales" in ours.schema()["seen"]
         assert ours.ask("SELECT count(*) FROM seen") == [2]
@@ -127,7 +128,7 @@ def test_what_is_changed_by_name_is_changed(tmp_path: Path) -> None:
             batch.alter_column('email', new_column_name='mail', nullable=False)
             batch.create_index('ix_orders_mail', ['mail'])
     """
-    with project(tmp_path / "ours", revision(body), before=ORDERS) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=ORDERS) as ours:
         ours.upgrade()
         text = plain(ours.schema())
         assert "mailtextnotnull" in text["orders"]
@@ -159,7 +160,7 @@ LOST = {
 @pytest.mark.parametrize("case", LOST)
 def test_what_needs_a_column_that_goes_stops_the_step_until_it_is_said_to_be_meant(case: str, tmp_path: Path) -> None:
     extra, words = LOST[case]
-    with project(tmp_path / "ours", revision(NO_TOTAL), before=ORDERS + extra) as ours:
+    with project(tmp_path / "ours", upgrading(NO_TOTAL), before=ORDERS + extra) as ours:
         before = ours.schema()
         with pytest.raises(StepFailed) as caught:
             ours.upgrade()
@@ -169,7 +170,7 @@ def test_what_needs_a_column_that_goes_stops_the_step_until_it_is_said_to_be_mea
         assert said is not None
     own = said[0]
     for _ in range(2):  # the view or trigger is looked at when all else is settled
-        with project(tmp_path / f"meant{_}", revision(NO_TOTAL, own=own), before=ORDERS + extra) as ours:
+        with project(tmp_path / f"meant{_}", upgrading(NO_TOTAL, own=own), before=ORDERS + extra) as ours:
             try:
                 ours.upgrade()
                 assert words.split()[-1] not in ours.schema()
@@ -181,11 +182,11 @@ def test_what_needs_a_column_that_goes_stops_the_step_until_it_is_said_to_be_mea
 
 def test_a_loss_is_listed_with_the_words_that_accept_it(tmp_path: Path) -> None:
     before = ORDERS + "CREATE INDEX ix_totals ON orders (total * 2);"
-    with project(tmp_path / "ours", revision(NO_TOTAL), before=before) as ours, pytest.raises(StepFailed) as caught:
+    with project(tmp_path / "ours", upgrading(NO_TOTAL), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     lines = str(caught.value).splitlines()
     assert lines[:3] == [
-        "Revision 001 (001.py) rebuilds the table orders and would lose:",
+        "Revision 001 (001_step.py) rebuilds the table orders and would lose:",
         "  orders: CHECK (total < 1000 OR spare IS NULL)",
         "  orders: index ix_totals",
     ]
@@ -198,10 +199,10 @@ def test_a_table_of_the_users_own_loses_no_column_and_no_constraint(tmp_path: Pa
         with op.batch_alter_table('orders', copy_from=known) as batch:
             batch.alter_column('status', type_=sa.String(20))
     """
-    with project(tmp_path / "stock", revision(body), before=ORDERS, stock=True) as stock:
+    with project(tmp_path / "stock", upgrading(body), before=ORDERS, stock=True) as stock:
         stock.upgrade()
         assert "email" not in stock.schema()["orders"]
-    with project(tmp_path / "ours", revision(body), before=ORDERS) as ours, pytest.raises(StepFailed) as caught:
+    with project(tmp_path / "ours", upgrading(body), before=ORDERS) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     assert "orders: column email" in str(caught.value)
 
@@ -218,12 +219,12 @@ def test_a_rebuild_written_out_in_sql_is_told_what_it_left_out(tmp_path: Path) -
         "CREATE INDEX ix_email ON orders (email);"
         "CREATE TRIGGER loud AFTER INSERT ON orders BEGIN INSERT INTO audit VALUES ('x'); END;"
     )
-    with project(tmp_path / "ours", revision(BY_HAND), before=before) as ours, pytest.raises(StepFailed) as caught:
+    with project(tmp_path / "ours", upgrading(BY_HAND), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     assert "  orders: index ix_email\n  orders: trigger loud\n" in str(caught.value)
     made = BY_HAND + "op.create_index('ix_orders_email', 'orders', ['email'])"
     own = "accept_loss = ('orders: trigger loud',)"
-    with project(tmp_path / "meant", revision(made, own=own), before=before) as meant:
+    with project(tmp_path / "meant", upgrading(made, own=own), before=before) as meant:
         meant.upgrade()
         assert {"ix_orders_email"} == set(meant.schema()) - {"orders", "audit"}
 
@@ -252,7 +253,7 @@ def test_columns_come_and_go_without_a_rebuild(tmp_path: Path) -> None:
 def test_a_column_that_sqlite_does_not_drop_is_dropped_by_a_rebuild(tmp_path: Path) -> None:
     before = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT COLLATE NOCASE); INSERT INTO t VALUES (1, 'x', 'y');"
     body = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('a')"
-    with project(tmp_path / "ours", revision(body), before=before) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=before) as ours:
         ours.upgrade()
         assert plain(ours.schema())["t"] == "createtablet(idintegerprimarykey,btextcollatenocase)"
         assert ours.ask("SELECT * FROM t") == [(1, "y")]
@@ -261,7 +262,7 @@ def test_a_column_that_sqlite_does_not_drop_is_dropped_by_a_rebuild(tmp_path: Pa
 def test_definitions_that_cannot_be_read_are_not_guessed_at(tmp_path: Path) -> None:
     before = "CREATE TABLE t (id INTEGER PRIMARY KEY, É TEXT, é TEXT);"
     body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('id', type_=sa.BigInteger())"
-    with project(tmp_path / "ours", revision(body), before=before) as ours, pytest.raises(StepFailed) as caught:
+    with project(tmp_path / "ours", upgrading(body), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
     assert caught.value.code == "rebuild-unclear"
 
@@ -269,7 +270,7 @@ def test_definitions_that_cannot_be_read_are_not_guessed_at(tmp_path: Path) -> N
 def test_rows_that_a_conflict_clause_would_leave_out_of_the_copy_stop_the_step(tmp_path: Path) -> None:
     before = "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT UNIQUE ON CONFLICT IGNORE); INSERT INTO t VALUES (1, '1'), (2, '01');"
     body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('code', type_=sa.Integer())"
-    with project(tmp_path / "ours", revision(body), before=before) as ours:
+    with project(tmp_path / "ours", upgrading(body), before=before) as ours:
         with pytest.raises(StepFailed, match="t: 1 of 2 rows"):
             ours.upgrade()
         assert sorted(ours.ask("SELECT code FROM t")) == ["01", "1"]
@@ -282,7 +283,7 @@ def test_what_would_be_kept_goes_when_the_revision_says_so(tmp_path: Path) -> No
             (kept.ask("SELECT sql FROM sqlite_master WHERE name = 'orders'")[0])
             + "; CREATE TABLE users (id INTEGER PRIMARY KEY);"
         )
-    with project(tmp_path / "ours", revision(LONGER, own=own), before=before) as ours:
+    with project(tmp_path / "ours", upgrading(LONGER, own=own), before=before) as ours:
         ours.upgrade()
         assert "COLLATE" not in ours.schema()["orders"]
         assert "AUTOINCREMENT" not in ours.schema()["orders"]

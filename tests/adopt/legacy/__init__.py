@@ -5,8 +5,7 @@ The SQL files are what each tool writes, word for word where it is known; `past`
 
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.pool import NullPool
+from tests.kit.database import execute_script
 
 HERE = Path(__file__).parent
 CHAT_AGENT = "chat_agent.sqlite.sql"
@@ -20,19 +19,5 @@ PRD_MAKER = "prd_maker.sql"
 
 
 def build(url: str, name: str) -> None:
-    """Run a file of this folder against a database, as its tool would have: in one go, with a driver and nothing else."""
-    run(url, (HERE / name).read_text(encoding="utf-8"))
-
-
-def run(url: str, script: str) -> None:
-    """Run a script of many statements."""
-    engine = create_engine(url, poolclass=NullPool)
-    driver = engine.raw_connection()
-    try:
-        if make_url(url).get_backend_name() == "sqlite":
-            driver.driver_connection.executescript(script)  # type: ignore[union-attr]
-        else:
-            driver.cursor().execute(script)
-        driver.commit()
-    finally:
-        driver.close()
+    """Run a file of this folder against a database, as its tool would have, in one go."""
+    execute_script(url, (HERE / name).read_text(encoding="utf-8"))
