@@ -4,8 +4,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.kit import ENGINE
+from tests.kit.source import modules
 
+# Where the classes of errors are defined.
+TREE = "errors/tree.py" if "errors/tree.py" in modules() else "errors.py"
 # Functions that hand their code on to an error, together with the facts of the step at work.
 _HELPERS = {"fail", "_failure"}
 _STEP = {"revision", "direction", "path", "at", "applied"}
@@ -21,17 +23,9 @@ class Site:
     fields: frozenset[str] | None
 
 
-def modules() -> dict[str, ast.Module]:
-    """Every module of the engine by its path inside `migrator/`."""
-    return {
-        path.relative_to(ENGINE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted(ENGINE.rglob("*.py"))
-    }
-
-
 def error_names() -> set[str]:
     """The names of the classes in `errors`."""
-    return {node.name for node in modules()["errors.py"].body if isinstance(node, ast.ClassDef)}
+    return {node.name for node in modules()[TREE].body if isinstance(node, ast.ClassDef)}
 
 
 def sites() -> list[Site]:

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg2
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from migrator import Migrator, StepFailed
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, heads, logged, rows
 from tests.kit.fork_server import Forks, Job, Process, until
 from tests.kit.projects import NAME, creates, miniature
+from tests.postgresql.sessions import session
 
 ANIMALS = creates("animals", NAME, then="INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
 INDEX = """
@@ -34,12 +35,10 @@ def config(tmp_path: Path) -> str:
 def building(forks: Forks, config: str, url: str) -> Iterator[tuple[Process, int]]:
     """An upgrade whose index has to wait for an old transaction, which lasts as long as the block; and the server's pid for it."""
     Migrator(config, database_url=url).upgrade("001")
-    writer = psycopg2.connect(url.replace("+psycopg2", ""))
-    writer.cursor().execute("DELETE FROM animals WHERE id = 1")
-    (process,) = forks.start(Job(["upgrade"], config, url))
-    until(lambda: rows(url, BUILDING) and ask(url, INVALID))
-    yield process, ask(url, BUILDING)
-    writer.close()
+    with session(url, "DELETE FROM animals WHERE id = 1"):
+        (process,) = forks.start(Job(["upgrade"], config, url))
+        until(lambda: rows(url, BUILDING) and ask(url, INVALID))
+        yield process, ask(url, BUILDING)
 
 
 def test_one_that_died_with_its_client_is_dropped_and_built_again(forks: Forks, postgres_url: str, config: str) -> None:
@@ -112,11 +111,8 @@ def test_an_invalid_index_is_not_taken_for_the_one_that_a_revision_asks_for(post
     config = miniature(tmp_path / "project", creates("animals", NAME), IF_NOT_EXISTS)
     Migrator(config, database_url=postgres_url).upgrade("001")
     execute(postgres_url, "INSERT INTO animals (name) VALUES ('ant'), ('ant')")
-    connection = psycopg2.connect(postgres_url.replace("+psycopg2", ""))
-    connection.autocommit = True
-    with pytest.raises(psycopg2.errors.UniqueViolation):
-        connection.cursor().execute("CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)")
-    connection.close()
+    with pytest.raises(IntegrityError):
+        execute(postgres_url, "CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)")
     with pytest.raises(StepFailed) as refused:
         Migrator(config, database_url=postgres_url).upgrade()
     assert refused.value.code == "index-invalid"

@@ -3,13 +3,13 @@
 import signal
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from migrator import Migrator, StepFailed
 from tests.kit.database import ask, execute, heads, indexes, logged, rows, tables
 from tests.kit.fork_server import Forks, Job
 from tests.kit.projects import miniature
+from tests.postgresql.sessions import session
 
 ANIMALS = """
 def upgrade():
@@ -45,18 +45,22 @@ def upgrade():
 """
 
 
+def at_001(directory: Path, url: str) -> str:
+    """The alembic.ini of a project whose second revision, with the block, is pending."""
+    config = miniature(directory / "animals", ANIMALS, BLOCK_THEN_ALTER)
+    Migrator(config, database_url=url).upgrade("001")
+    return config
+
+
 def test_a_lock_met_after_the_block_is_waited_for_behind_what_is_committed(
     forks: Forks, postgres_url: str, tmp_path: Path
 ) -> None:
-    config = miniature(tmp_path / "animals", ANIMALS, BLOCK_THEN_ALTER)
-    Migrator(config, database_url=postgres_url).upgrade("001")
-    reader = psycopg2.connect(postgres_url.replace("+psycopg2", ""))
-    reader.cursor().execute("SELECT count(*) FROM plants")
-    (process,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"MIGRATOR_LOCK_TIMEOUT": "50"}))
-    process.says("002 waits, try 2: ")
-    assert indexes(postgres_url, "animals") == {"ix_one"}
-    built = ask(postgres_url, "SELECT 'ix_one'::regclass::oid")
-    reader.close()
+    config = at_001(tmp_path, postgres_url)
+    with session(postgres_url, "SELECT count(*) FROM plants"):
+        (process,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"MIGRATOR_LOCK_TIMEOUT": "50"}))
+        process.says("002 waits, try 2: ")
+        assert indexes(postgres_url, "animals") == {"ix_one"}
+        built = ask(postgres_url, "SELECT 'ix_one'::regclass::oid")
     result = process.wait()
     assert result.code == 0, result
     assert ask(postgres_url, "SELECT 'ix_one'::regclass::oid") == built
@@ -66,13 +70,10 @@ def test_a_lock_met_after_the_block_is_waited_for_behind_what_is_committed(
 def test_a_lock_that_outlasts_the_patience_says_what_is_committed(
     forks: Forks, postgres_url: str, tmp_path: Path
 ) -> None:
-    config = miniature(tmp_path / "animals", ANIMALS, BLOCK_THEN_ALTER)
-    Migrator(config, database_url=postgres_url).upgrade("001")
-    reader = psycopg2.connect(postgres_url.replace("+psycopg2", ""))
-    reader.cursor().execute("SELECT count(*) FROM plants")
+    config = at_001(tmp_path, postgres_url)
     hurried = {"MIGRATOR_LOCK_TIMEOUT": "50", "MIGRATOR_RETRY_FOR": "0"}
-    (result,) = forks.run(Job(["upgrade"], config, postgres_url, environment=hurried))
-    reader.close()
+    with session(postgres_url, "SELECT count(*) FROM plants"):
+        (result,) = forks.run(Job(["upgrade"], config, postgres_url, environment=hurried))
     assert result.code == 2
     assert "\n  - CREATE INDEX ix_one ON animals (name)\n" in result.stderr
     assert logged(postgres_url, "failed") == ["002"]

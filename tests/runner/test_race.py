@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from migrator import Migrator
@@ -16,15 +15,12 @@ from tests.conftest import PopulatedAt
 from tests.kit import CONFIG
 from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, Process, until
-from tests.kit.projects import miniature, write_revisions
+from tests.kit.projects import NAME, NOTHING, creates, miniature, write_revisions
+from tests.postgresql.sessions import session
 from tests.runner.race import PROCESSES, race
 
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
 
-NOTHING = """
-def upgrade():
-    pass
-"""
 # Every process that reads this file has read the version table before, and goes on when all of them are here.
 MEETING = """
 Path(os.environ["MEETING"], str(os.getpid())).touch()
@@ -59,11 +55,7 @@ def downgrade():
 
 {WAIT}
 """
-CONCURRENTLY = """
-def upgrade():
-    op.create_table("animals", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
-    op.execute("INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
-"""
+FILLED = creates("animals", NAME, then="INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
 INDEX = """
 def upgrade():
     with op.get_context().autocommit_block():
@@ -166,15 +158,12 @@ def test_with_nothing_pending_sqlite_gets_no_lock_file(forks: Forks, tmp_path: P
 def test_runs_that_wait_do_not_hold_up_an_index_built_concurrently(
     forks: Forks, postgres_url: str, tmp_path: Path
 ) -> None:
-    config = miniature(tmp_path / "animals", CONCURRENTLY, INDEX)
+    config = miniature(tmp_path / "animals", FILLED, INDEX)
     Migrator(config, database_url=postgres_url).upgrade("001")
-    writer = psycopg2.connect(postgres_url.replace("+psycopg2", ""))
-    with writer, writer.cursor() as cursor:
-        cursor.execute("DELETE FROM animals WHERE id = 1")  # the index has to wait for this transaction
+    with session(postgres_url, "DELETE FROM animals WHERE id = 1"):  # the index has to wait for this transaction
         processes = forks.start(*[Job(["upgrade"], config, postgres_url)] * PROCESSES)
         until(lambda: ask(postgres_url, "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'CREATE INDEX%'"))
         until(lambda: sum("Waiting for another run" in process.stderr for process in processes) == PROCESSES - 1)
-    writer.close()
     results = [process.wait() for process in processes]
     assert [result.code for result in results] == [0] * PROCESSES, results
     assert sum("Applied" in result.stdout for result in results) == 1
