@@ -44,7 +44,7 @@ bench: $(DEV) ## Time migrate.py against alembic and against the bare driver
 	$(PY) -m benchmarks.rebuild
 
 soak: $(DEV) ## The long forms of the kill and race tests (many minutes)
-	$(PY) -m tests.soak
+	$(PY) -m tests.kit.soak
 
 pins: $(MADE) ## Renew requirements/*.txt from pyproject.toml: newest versions, Python 3.11 to 3.14
 	$(PIP) install '$(UV)'

@@ -31,7 +31,7 @@ from alembic import __version__ as alembic_version, command
 from alembic.config import Config
 from sqlalchemy import make_url
 
-from tests.postgres import server
+from tests.kit.postgres import server
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ROOT / "migrations" / "versions"

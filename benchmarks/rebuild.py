@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from tests.postgres import Server, server
+from tests.kit.postgres import Server, server
 
 _REVISION = '''"""Widen the total."""
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psycopg2
 
-from tests.forks import Forks, Job, forks
-from tests.miniature import miniature, write_revisions
-from tests.postgres import Server, server
+from tests.kit.fork_server import Forks, Job, forks
+from tests.kit.postgres import Server, server
+from tests.kit.projects import miniature, write_revisions
 
 TABLE = """
 def upgrade():

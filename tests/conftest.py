@@ -1,18 +1,16 @@
 """What every test may ask for: databases, empty or full, and a copy of the project."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.forks import Forks, forks as started_forks
-from tests.postgres import Server, server
-from tests.processes import Project, callers_settings
-from tests.templates import Files, Templates
+from tests.kit.fork_server import Forks, forks as started_forks
+from tests.kit.postgres import Server, server
+from tests.kit.processes import Project, callers_settings
+from tests.kit.projects import copy_parts
+from tests.scaffold.templates import Files, Templates
 
-ROOT = Path(__file__).parent.parent
-SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
 DIALECTS = ("sqlite", "postgresql")
 
 PopulatedAt = Callable[[str], str]
@@ -98,12 +96,6 @@ def populated_url(populated_at: PopulatedAt) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A copy of the scaffold to run programs in and to change; nothing else is in its folder or its home."""
-    path, home = tmp_path / "project", tmp_path / "home"
-    path.mkdir()
+    home = tmp_path / "home"
     home.mkdir()
-    for name in SCAFFOLD:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, path / name)
-        else:
-            shutil.copy2(ROOT / name, path / name)
-    return Project(path, home)
+    return Project(copy_parts(tmp_path / "project"), home)

@@ -17,20 +17,12 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from migrator import DatabaseError, HistoryError, Migrator, NotAtHead, StepFailed
-from tests.conftest import ROOT
-from tests.doors import DOORS, kept_logging
-from tests.looking import execute, heads, logged, state, tables
-from tests.miniature import miniature
+from tests.kit import ROOT
+from tests.kit.assertions import assert_says
+from tests.kit.database import execute, heads, logged, state, tables
+from tests.kit.doors import DOORS, kept_logging
+from tests.kit.projects import ANIMALS, PLANTS, creates, miniature, revision_path
 
-TABLE = """
-def upgrade():
-    op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("{name}")
-"""
-ANIMALS, PLANTS = (TABLE.replace("{name}", name) for name in ("animals", "plants"))
 FAILS = "def upgrade():\n    raise RuntimeError('half-way')"
 METHODS: dict[str, Callable[[Migrator], Any]] = {
     "upgrade": lambda engine: engine.upgrade(),
@@ -57,7 +49,13 @@ def test_every_answer_is_frozen(engine: Migrator) -> None:
             assert part is None or isinstance(part, str) or part.__dataclass_params__.frozen, name
             for field in dataclasses.fields(part) if dataclasses.is_dataclass(part) else ():
                 value = getattr(part, field.name)
-                assert type(value).__module__ in ("builtins", "datetime", "pathlib", "migrator.results"), value
+                assert type(value).__module__ in (
+                    "builtins",
+                    "datetime",
+                    "pathlib",
+                    "pathlib._local",
+                    "migrator.results",
+                ), value
 
 
 def test_nothing_is_printed_and_no_logging_is_touched(
@@ -94,7 +92,7 @@ def test_threads_take_turns(engine: Migrator, database_url: str) -> None:
 def test_threads_with_projects_of_their_own_do_not_mix_them_up(database_url: str, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path / 'other.db'}"
     engines = [
-        Migrator(miniature(tmp_path / name, TABLE.replace("{name}", name)), database_url=url)
+        Migrator(miniature(tmp_path / name, creates(name)), database_url=url)
         for name, url in (("animals", database_url), ("plants", other))
     ]
     with ThreadPoolExecutor(2) as pool:
@@ -176,7 +174,7 @@ def test_require_head_raises_where_there_is_no_database_and_makes_none(sqlite_ur
 
 def test_require_head_raises_on_a_database_that_is_ahead_or_unknown(engine: Migrator, database_url: str) -> None:
     engine.upgrade()
-    (engine.path.parent / "migrations" / "versions" / "002_step.py").unlink()
+    revision_path(engine.path, "002").unlink()
     with pytest.raises(HistoryError) as ahead:
         engine.require_head()
     assert ahead.value.code == "database-ahead"
@@ -203,3 +201,12 @@ def test_the_example_application_starts_on_its_head_and_on_nothing_else(
     engine.upgrade()
     with TestClient(example.app) as client:
         assert client.get("/health").json() == {"status": "ok"}
+
+
+def test_a_program_that_needs_the_head_is_told_where_the_database_is(database_url: str, tmp_path: Path) -> None:
+    engine = Migrator(miniature(tmp_path / "project", ANIMALS, PLANTS), database_url=database_url)
+    engine.upgrade("001")
+    with pytest.raises(NotAtHead) as behind:
+        engine.require_head()
+    assert (behind.value.code, behind.value.exit_code) == ("not-at-head", 1)
+    assert_says(str(behind.value), "not-at-head", "The database is at 001, and this program needs 002.")

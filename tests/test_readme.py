@@ -21,9 +21,10 @@ import pytest
 from migrator import Migrator
 from migrator.settings import _FROM_TEXT, Settings
 from migrator.steps import _OWN_SETTINGS
-from tests.conftest import ROOT
-from tests.doors import OURS, THEIRS
-from tests.processes import Project, clean_environment
+from tests.kit import ROOT
+from tests.kit.doors import OURS, THEIRS
+from tests.kit.processes import Project, clean_environment
+from tests.kit.projects import copy_parts
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 # Where a section begins: without a database, or at a revision; the others at the newest one.
@@ -70,9 +71,7 @@ def rows_of(section: str) -> list[list[str]]:
 
 def furnished(project: Project, beginning: str | None) -> Path:
     """Put into the copy what a person has beside the scaffold: an environment, and perhaps a database."""
-    for name in BESIDE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, project.path / name)
+    copy_parts(project.path, BESIDE)
     if beginning is not None:
         Migrator(ROOT / "alembic.ini", database_url=f"sqlite:///{project.path / 'app.db'}").upgrade(beginning)
     environment = project.path / ".venv"
@@ -206,9 +205,7 @@ def test_the_lines_of_env_py_are_those_that_an_existing_project_is_tested_with()
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make on this system")
 def test_make_does_what_the_plain_lines_do(project: Project) -> None:
-    for name in BESIDE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, project.path / name)
+    copy_parts(project.path, BESIDE)
     plain = [block.text for block in BLOCKS if block.section == "Start" and "pip install" in block.text]
     said = plain[0].replace(".venv/bin/", "").replace("pip ", "").replace("python ", "").splitlines()
     for target, lines in (("upgrade", said[:3]), ("test", [said[0], *said[3:]])):
@@ -216,7 +213,7 @@ def test_make_does_what_the_plain_lines_do(project: Project) -> None:
         assert done.code == 0, done
         for line in lines:
             assert line.replace("venv .venv", "venv --clear .venv") in done.stdout
-    for target, module in (("bench", "benchmarks/cost.py"), ("soak", "tests/soak.py")):
+    for target, module in (("bench", "benchmarks/cost.py"), ("soak", "tests/kit/soak.py")):
         assert f"-m {module[:-3].replace('/', '.')}" in project.run("make", "-n", target).stdout
         assert (ROOT / module).is_file()
 

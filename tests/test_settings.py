@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from migrator import Migrator, MigratorError, Settings, SettingsError
-from tests.processes import Project
-from tests.refusals import assert_refused, assert_says
+from tests.kit.assertions import assert_refused, assert_says
+from tests.kit.processes import Project
 
 
 @pytest.fixture

@@ -15,19 +15,24 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import CommandLine
+from alembic.util import CommandError
 
 import migrator
+from migrator import DatabaseError
 from migrator.arguments import COMMANDS, HANDED_ON, parse
 from migrator.cli import main
 from migrator.messages import CATALOGUE, render
-from tests.raising import modules, sites
+from tests.kit import ROOT
+from tests.kit.error_sites import sites
+from tests.kit.source import dotted, modules
 
-ROOT = Path(__file__).parent.parent
 MODULES = modules()
 CODES = list(CATALOGUE)
 MOST_LINES = 300
 # Nothing but the column types may ask which database it is, because SQLAlchemy hands the answer to them alone.
 TYPES = "types.py"
+# The folder of the errors' texts, in which a code is no proof that it is raised.
+TEXTS = next(folder for folder in ("errors/texts/", "messages/") if any(path.startswith(folder) for path in MODULES))
 
 
 def commands_of_readme() -> list[str]:
@@ -135,7 +140,7 @@ def test_every_code_is_raised_and_every_code_raised_has_a_text() -> None:
     words = {
         node.value
         for path, module in MODULES.items()
-        if not path.startswith("messages")
+        if not path.startswith(TEXTS)
         for node in ast.walk(module)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -239,9 +244,7 @@ def test_only_the_dialects_ask_which_database_it_is() -> None:
 def test_everything_public_in_the_engine_has_a_docstring() -> None:
     without = []
     for path in MODULES:
-        module = importlib.import_module(
-            ".".join(("migrator", *Path(path).with_suffix("").parts)).removesuffix(".__init__")
-        )
+        module = importlib.import_module(dotted(path))
         if not module.__doc__:
             without.append(path)
         for name, thing in public(vars(module), module):
@@ -256,9 +259,7 @@ def test_everything_public_in_the_engine_has_a_docstring() -> None:
 
 def test_the_contributors_guide_names_every_room_of_the_engine() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    rooms = {path.partition("/")[0] if path.startswith("messages/") else Path(path).stem for path in MODULES} - {
-        "__init__"
-    }
+    rooms = {path.partition("/")[0] if path.startswith(TEXTS) else Path(path).stem for path in MODULES} - {"__init__"}
     assert sorted(room for room in rooms if f"`{room}`" not in text) == []
 
 
@@ -266,3 +267,10 @@ def test_the_requirements_name_no_address() -> None:
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert [file.name for file in files] == ["dev.txt", "runtime.txt"]
     assert [file.name for file in files if "://" in file.read_text(encoding="utf-8")] == []
+
+
+def test_an_error_is_alembics_too_and_its_first_line_stands_alone() -> None:
+    error = DatabaseError("connection-in-transaction")
+    assert isinstance(error, CommandError)
+    assert str(error) == render("connection-in-transaction", {})
+    assert str(error).splitlines()[0] == "The connection handed to run() is already in a transaction."

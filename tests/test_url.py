@@ -9,9 +9,10 @@ from sqlalchemy.pool import NullPool
 
 from migrator import Migrator, Settings, SettingsError
 from migrator.url import driver_url, mask, scrub
-from tests.postgres import GUARDED_PASSWORD, Server
-from tests.processes import Project
-from tests.refusals import assert_refused, assert_says, tables_of
+from tests.kit.assertions import assert_refused, assert_says
+from tests.kit.database import tables
+from tests.kit.postgres import GUARDED_PASSWORD, Server
+from tests.kit.processes import Project
 
 ROOT = Path("/srv/app")
 AWKWARD = "p%@/#:? é+&="
@@ -187,7 +188,7 @@ def test_no_program_shows_a_password(project: Project, postgres_server: Server, 
         for secret in (GUARDED_PASSWORD, AWKWARD):
             for spelling in (secret, quote(secret), quote(secret, safe=""), repr(secret)[1:-1]):
                 assert spelling not in run.stdout + run.stderr
-    assert "users" in tables_of(postgres_url)
+    assert "users" in tables(postgres_url)
     assert "://guarded:***@" in runs[1].stdout
     assert "password=hidden" in runs[5].stderr
 

@@ -1,0 +1,1 @@
+"""Legacy databases: stamp, adopt, bridges and baselines."""

@@ -1,0 +1,120 @@
+"""A bridge brings a legacy database to the schema of a revision: written, read, then run; rolled back when it does not arrive."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from migrator import HistoryError, Migrator, StampRefused
+from tests.adopt.legacy.past import create_all
+from tests.adopt.legacy_databases import change_ddl, cli, columns, data, data_in, engine, is_sqlite
+from tests.kit import BOOKKEEPING
+from tests.kit.database import execute, heads, tables
+from tests.kit.projects import copy_history
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The scaffold's history in a folder of its own, for what writes files."""
+    return copy_history(tmp_path)
+
+
+def bridged(url: str, config: Path, capsys: pytest.CaptureFixture[str], revision: str, *words: str) -> None:
+    """Write the bridge, see that nothing ran and that it speaks of the words, then run it."""
+    before = data(url), tables(url)
+    done = cli(capsys, url, "adopt", "--fix", config=config)
+    path = config.parent / "migrations" / "bridges" / f"to_{revision}.py"
+    assert (done.code, done.stdout.splitlines()[0]) == (0, f"Written, not run: {path}")
+    assert all(word in path.read_text() for word in words)
+    assert (data(url), tables(url)) == before
+    done = cli(capsys, url, "adopt", "--bridge", str(path), config=config)
+    assert (done.code, heads(url)) == (0, [revision]), done
+
+
+def test_a_missing_index_is_named_and_mended_by_a_bridge(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "005")
+    execute(database_url, "DROP INDEX ix_datasets_user_id")
+    before = data(database_url)
+    done = cli(capsys, database_url, "adopt", "--accept-harmless", config=copy)
+    assert done.code == 1
+    assert "error: The database has the schema of no revision; the nearest is 005." in done.stderr
+    assert "  005: 1 real, 0 harmless" in done.stderr
+    assert "the index ix_datasets_user_id on datasets: (user_id) is missing" in done.stderr
+    assert "adopt-no-match" in done.stderr
+    assert set(BOOKKEEPING) & tables(database_url) == set()
+    bridged(database_url, copy, capsys, "005", "ix_datasets_user_id")
+    assert data(database_url) == before
+    assert engine(database_url).upgrade().after == ("012",)
+
+
+def test_one_column_too_few_is_named_and_brought_by_the_bridge(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "007")
+    execute(database_url, "ALTER TABLE datasets DROP COLUMN purpose")
+    there, before = columns(database_url), data(database_url)
+    with pytest.raises(StampRefused) as refused:
+        engine(database_url).adopt()
+    assert refused.value.fields["best"] == "007"
+    assert "the column datasets.purpose (TEXT) is missing" in refused.value.fields["differences"]
+    execute(database_url, "ALTER TABLE datasets DROP COLUMN columns")
+    there, before = columns(database_url), data(database_url)
+    bridged(database_url, copy, capsys, "007", "'purpose'", "'columns'")
+    assert data_in(database_url, there) == before
+    assert engine(database_url).upgrade().after == ("012",)
+    assert data_in(database_url, there) == before
+
+
+def test_another_check_is_real_and_mended_by_the_bridge(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "007")
+    change_ddl(
+        database_url,
+        "reports",
+        "'executive', 'detailed'",
+        "'executive', 'short'",
+        "ALTER TABLE reports DROP CONSTRAINT ck_reports_report_type",
+    )
+    if not is_sqlite(database_url):
+        execute(
+            database_url,
+            "ALTER TABLE reports ADD CONSTRAINT ck_reports_report_type CHECK "
+            "(report_type IN ('standard', 'executive', 'short')) NOT VALID",
+        )
+    with pytest.raises(StampRefused) as refused:
+        engine(database_url).adopt(accept_harmless=True)
+    assert "the check ck_reports_report_type on reports" in refused.value.fields["differences"]
+    assert "short" in refused.value.fields["differences"]
+    before = data(database_url)
+    bridged(database_url, copy, capsys, "007", "ck_reports_report_type")
+    assert data(database_url) == before
+
+
+def test_a_file_that_is_no_bridge_is_not_run(database_url: str, tmp_path: Path) -> None:
+    create_all(database_url, "001", rows=False)
+    execute(database_url, "DROP INDEX ix_users_tier")
+    (tmp_path / "other.py").write_text("def upgrade(): raise SystemExit\n")
+    for path in (tmp_path / "other.py", tmp_path / "missing.py"):
+        with pytest.raises(HistoryError) as refused:
+            engine(database_url).adopt(bridge=path)
+        assert refused.value.code == "bridge-unusable"
+    assert heads(database_url) == []
+
+
+def test_a_bridge_that_does_not_arrive_is_rolled_back(database_url: str, copy: Path) -> None:
+    create_all(database_url, "001")
+    execute(database_url, "DROP INDEX ix_users_tier", "DROP INDEX ix_datasets_user_id")
+    found = Migrator(copy, database_url=database_url).adopt(fix=True)
+    assert found.bridge is not None
+    text = re.sub(
+        r"batch_op.create_index\('ix_users_tier'.*", "op.execute('DELETE FROM analyses')", found.bridge.read_text()
+    )
+    assert "DELETE" in text
+    found.bridge.write_text(text)
+    before = data(database_url), tables(database_url)
+    with pytest.raises(StampRefused, match="ix_users_tier"):
+        Migrator(copy, database_url=database_url).adopt(bridge=found.bridge)
+    assert (data(database_url), tables(database_url)) == before

@@ -1,0 +1,1 @@
+"""The command line: its commands, its answers to bad input, its fast path."""

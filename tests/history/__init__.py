@@ -1,0 +1,1 @@
+"""Revision files, the log, and whether the two agree with the database."""

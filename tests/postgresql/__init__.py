@@ -1,0 +1,1 @@
+"""What is special to PostgreSQL: locks, sessions, poolers, concurrent indexes."""

@@ -1,0 +1,121 @@
+"""CREATE INDEX CONCURRENTLY, cut off: an INVALID index is built again or refused, and never taken for a valid one."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from migrator import Migrator, StepFailed
+from tests.kit.assertions import assert_says
+from tests.kit.database import ask, execute, heads, logged, rows
+from tests.kit.fork_server import Forks, Job, Process, until
+from tests.kit.projects import NAME, creates, miniature
+from tests.postgresql.sessions import session
+
+ANIMALS = creates("animals", NAME, then="INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
+INDEX = """
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.create_index("ix_name", "animals", ["name"], unique=True, postgresql_concurrently=True)
+"""
+IF_NOT_EXISTS = INDEX.replace("unique=True", "unique=True, if_not_exists=True")
+BUILDING = "SELECT pid FROM pg_stat_activity WHERE query ILIKE 'CREATE % INDEX CONCURRENTLY%' AND state = 'active'"
+INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    return miniature(tmp_path / "animals", ANIMALS, INDEX)
+
+
+@contextmanager
+def building(forks: Forks, config: str, url: str) -> Iterator[tuple[Process, int]]:
+    """An upgrade whose index has to wait for an old transaction, which lasts as long as the block; and the server's pid for it."""
+    Migrator(config, database_url=url).upgrade("001")
+    with session(url, "DELETE FROM animals WHERE id = 1"):
+        (process,) = forks.start(Job(["upgrade"], config, url))
+        until(lambda: rows(url, BUILDING) and ask(url, INVALID))
+        yield process, ask(url, BUILDING)
+
+
+def test_one_that_died_with_its_client_is_dropped_and_built_again(forks: Forks, postgres_url: str, config: str) -> None:
+    with building(forks, config, postgres_url) as (process, pid):
+        process.kill()
+        assert process.wait().code == -signal.SIGKILL
+        ask(postgres_url, f"SELECT pg_terminate_backend({pid}, 60000)")
+        until(lambda: not rows(postgres_url, BUILDING))
+        left = ask(postgres_url, "SELECT 'ix_name'::regclass::oid")
+    assert ask(postgres_url, INVALID) == 1
+    (result,) = forks.run(Job(["upgrade"], config, postgres_url))
+    assert result.code == 0, result
+    assert "002 was interrupted at " in result.stderr
+    assert "begun: CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)" in result.stderr
+    assert ask(postgres_url, INVALID) == 0
+    assert ask(postgres_url, "SELECT 'ix_name'::regclass::oid") != left
+    assert (heads(postgres_url), logged(postgres_url)) == (["002"], ["001", "002"])
+
+
+def test_one_whose_session_was_ended_fails_and_is_built_by_the_next_run(
+    forks: Forks, postgres_url: str, config: str
+) -> None:
+    with building(forks, config, postgres_url) as (process, pid):
+        ask(postgres_url, f"SELECT pg_terminate_backend({pid})")
+        result = process.wait()
+        assert (result.code, "ix_name" in result.stderr) == (2, True), result
+    (result,) = forks.run(Job(["upgrade"], config, postgres_url))
+    assert result.code == 0, result
+    assert (ask(postgres_url, INVALID), heads(postgres_url)) == (0, ["002"])
+
+
+def test_one_that_failed_on_duplicates_is_built_again_once_they_are_gone(postgres_url: str, config: str) -> None:
+    engine = Migrator(config, database_url=postgres_url)
+    engine.upgrade("001")
+    execute(postgres_url, "INSERT INTO animals VALUES (0, '7')")
+    for _ in range(2):
+        with pytest.raises(StepFailed, match="could not create unique index") as failed:
+            engine.upgrade()
+        assert "\n  - begun: CREATE UNIQUE INDEX CONCURRENTLY" in str(failed.value)
+        assert (ask(postgres_url, INVALID), heads(postgres_url)) == (1, ["001"])
+    execute(postgres_url, "DELETE FROM animals WHERE id = 0")
+    engine.upgrade()
+    assert (ask(postgres_url, INVALID), heads(postgres_url)) == (0, ["002"])
+
+
+@pytest.mark.parametrize("stock", [True, False], ids=("stock", "ours"))
+def test_one_that_somebody_left_behind_is_taken_by_stock_alembic_and_refused_here(
+    forks: Forks, postgres_url: str, tmp_path: Path, stock: bool
+) -> None:
+    config = miniature(tmp_path / "animals", ANIMALS, IF_NOT_EXISTS, stock=stock, url=postgres_url)
+    job = Job(["upgrade", "head"], config, postgres_url, program="alembic" if stock else "migrate.py")
+    forks.run(Job(["upgrade", "001"], config, postgres_url, program=job.program))
+    execute(postgres_url, "INSERT INTO animals VALUES (0, '7')")
+    with pytest.raises(Exception, match="could not create unique index"):
+        execute(postgres_url, "CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)")
+    (result,) = forks.run(job)
+    if stock:
+        assert (result.code, heads(postgres_url), ask(postgres_url, INVALID)) == (0, ["002"], 1)
+        return
+    assert (result.code, heads(postgres_url)) == (2, ["001"])
+    assert "The index public.ix_name is INVALID" in result.stderr
+    assert "psql -c 'DROP INDEX CONCURRENTLY public.ix_name'" in result.stderr
+    execute(postgres_url, "DELETE FROM animals WHERE id = 0")
+    (result,) = forks.run(job)
+    assert result.code == 0, result
+    assert (ask(postgres_url, INVALID), heads(postgres_url)) == (0, ["002"])
+
+
+def test_an_invalid_index_is_not_taken_for_the_one_that_a_revision_asks_for(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", creates("animals", NAME), IF_NOT_EXISTS)
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    execute(postgres_url, "INSERT INTO animals (name) VALUES ('ant'), ('ant')")
+    with pytest.raises(IntegrityError):
+        execute(postgres_url, "CREATE UNIQUE INDEX CONCURRENTLY ix_name ON animals (name)")
+    with pytest.raises(StepFailed) as refused:
+        Migrator(config, database_url=postgres_url).upgrade()
+    assert refused.value.code == "index-invalid"
+    words = ("ix_name is INVALID", "psql -c 'DROP INDEX CONCURRENTLY public.ix_name'")
+    assert_says(str(refused.value), "index-invalid", *words, consequence="was not recorded as applied")
+    assert heads(postgres_url) == ["001"]

@@ -1,0 +1,1 @@
+"""The example's own models and revisions. Whoever copies the scaffold replaces these tests."""

@@ -1,0 +1,1 @@
+"""Folders of revisions with the databases that they begin with: a behaviour each."""

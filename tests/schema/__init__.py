@@ -1,0 +1,1 @@
+"""Reading schemas, comparing them, and replaying a history to know one."""
