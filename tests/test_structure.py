@@ -18,8 +18,9 @@ LAYERS = (
     ("schema",),
     ("history",),
     ("dialects",),
-    ("settings", "url", "types", "results", "alembic_private"),
+    ("settings", "url", "types", "versions", "alembic_private"),
     ("errors",),
+    ("results",),
 )
 # `migrator/__init__.py` names what is public and loads it when it is asked for: it stands above all of them.
 TOP = "migrator"

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import Migrator
-from migrator.cli import main
-from migrator.schema import reflecting
+from migrator.cli.main import main
+from migrator.schema.snapshot import reflecting
 from tests.kit import CONFIG
 from tests.kit.database import connected, execute
 from tests.kit.fingerprint import columns_of, fingerprint

@@ -81,7 +81,7 @@ def test_json_and_dry_run_say_all_and_write_nothing(database_url: str, capsys: p
     done = cli(capsys, database_url, "adopt", "--dry-run", "--json")
     document = json.loads(done.stdout)
     assert (done.code, document["revision"], document["exact"], document["stamped"]) == (0, "007", True, False)
-    assert (document["said"], document["extra"], document["earlier"]) == ([], ["invoices"], [])
+    assert (document["at"], document["extra"], document["imported"]) == ([], ["invoices"], [])
     assert document["matches"][0] == {"revision": "007", "differences": []}
     assert set(BOOKKEEPING) & tables(database_url) == set()
     words = cli(capsys, database_url, "adopt", "--dry-run").stdout

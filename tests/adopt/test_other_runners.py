@@ -58,7 +58,7 @@ def test_the_history_of_another_runner_is_shown_and_copied_once(
         assert f"{name} {description}".strip() in shown
     assert engine(database_url).adopt().earlier
     found = [
-        (entry.revision, entry.description) for entry in engine(database_url).log() if entry.direction == "earlier"
+        (entry.revision, entry.description) for entry in engine(database_url).log() if entry.direction == "imported"
     ]
     assert [name for name, _ in reversed(found)] == [name for name, _ in expected]
     for (_, said), (_, description) in zip(reversed(found), expected, strict=True):

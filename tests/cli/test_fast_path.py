@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import Migrator, cli
-from migrator.shortcut import Shortcut
+from migrator.cli.fast_path import FastPath
 from tests.kit import ROOT
 from tests.kit.database import execute, state
 from tests.kit.doors import kept_logging
@@ -39,7 +39,7 @@ COMMANDS = (
 REPORTS_WHAT_IT_LOADED = """
 import sys
 from pathlib import Path
-from migrator.cli import main
+from migrator.cli.main import main
 codes = [main(arguments.split(), config=Path(sys.argv[1])) for arguments in sys.argv[2:]]
 loaded = [name for name in ("alembic", "sqlalchemy") if name in sys.modules]
 print(codes, loaded, file=sys.stderr)
@@ -118,7 +118,7 @@ STATES: dict[str, Callable[[Case], object]] = {
     "no files": lambda case: shutil.rmtree(case.file("versions")),
     "no log": lambda case: execute(case.url, "DROP TABLE migration_log"),
     "an empty log": lambda case: execute(case.url, "DELETE FROM migration_log"),
-    "log off": lambda case: case.ini.write_text(case.ini.read_text() + "\n[migrator]\naudit = off\n"),
+    "log off": lambda case: case.ini.write_text(case.ini.read_text() + "\n[migrator]\nlog = off\n"),
     "a step begun": lambda case: execute(
         case.url,
         "UPDATE migration_log SET outcome = 'begun', statements = '[\"CREATE TABLE more\"]' WHERE revision = '003'",
@@ -171,9 +171,9 @@ def test_the_quick_way_says_what_the_full_way_says(
             "another version table",
         ):
             continue  # it has something to do
-        monkeypatch.setattr(cli, "Shortcut", Shortcut)
+        monkeypatch.setattr(cli, "FastPath", FastPath)
         quick = said(case, arguments, capsys)
-        monkeypatch.setattr(cli, "Shortcut", Migrator)
+        monkeypatch.setattr(cli, "FastPath", Migrator)
         full = said(case, arguments, capsys)
         if name == "a broken env.py":  # the tracebacks show the two ways
             quick, full = ((*answer[:2], answer[2].splitlines()[-3:]) for answer in (quick, full))
@@ -228,8 +228,8 @@ def test_a_database_that_is_missing_stays_missing(
     case = project(tmp_path / "project", sqlite_url)
     for arguments in COMMANDS[:-1]:
         answers = []
-        for way in (Shortcut, Migrator):
-            monkeypatch.setattr(cli, "Shortcut", way)
+        for way in (FastPath, Migrator):
+            monkeypatch.setattr(cli, "FastPath", way)
             answers.append(said(case, arguments, capsys))
         assert answers[0] == answers[1]
         assert answers[0][0] == 2

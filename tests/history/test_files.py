@@ -164,7 +164,7 @@ def test_a_revision_in_another_encoding_is_read_as_python_reads_it(project: Proj
 
 
 def test_a_database_that_is_at_an_unknown_revision(project: Project, database_url: str) -> None:
-    migrator = Migrator(CONFIG, database_url=database_url, audit=False)
+    migrator = Migrator(CONFIG, database_url=database_url, log=False)
     migrator.upgrade("012")
     revision_file(project, "012").unlink()
     for command in ("upgrade", "status"):

@@ -174,12 +174,12 @@ def test_switched_off_it_leaves_no_table(
     forks: Forks, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = miniature(tmp_path / "animals", ANIMALS, NOTHING, NOTHING)
-    Migrator(config, database_url=database_url, audit=False).upgrade("001")
+    Migrator(config, database_url=database_url, log=False).upgrade("001")
     monkeypatch.setenv("MIGRATOR_AUDIT", "no")
     Migrator(config, database_url=database_url).upgrade("002")
     monkeypatch.delenv("MIGRATOR_AUDIT")
     with Path(config).open("a") as ini:
-        ini.write("\n[migrator]\naudit = false\n")
+        ini.write("\n[migrator]\nlog = false\n")
     write_revisions(tmp_path / "animals", ["def upgrade():\n    raise RuntimeError('never')"], first=3)
     with pytest.raises(StepFailed):
         Migrator(config, database_url=database_url).upgrade()

@@ -6,11 +6,6 @@ from dataclasses import dataclass
 
 from tests.kit.source import modules
 
-# Where the classes of errors are defined.
-TREE = "errors/tree.py" if "errors/tree.py" in modules() else "errors.py"
-# Functions that hand their code on to an error, together with the facts of the step at work.
-_HELPERS = {"fail", "_failure"}
-_STEP = {"revision", "direction", "path", "at", "applied"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -23,21 +18,25 @@ class Site:
     fields: frozenset[str] | None
 
 
-def error_names() -> set[str]:
-    """The names of the classes in `errors`."""
-    return {node.name for node in modules()[TREE].body if isinstance(node, ast.ClassDef)}
-
-
 def sites() -> list[Site]:
-    """Every place in the engine that makes an error."""
-    names = error_names()
+    """Every place in the engine that makes an error, which is a call of `migrator.errors.error`."""
     return [
-        Site(f"{path}:{call.lineno}", code, _fields(call, function, helper=_called(call) in _HELPERS))
+        Site(f"{path}:{call.lineno}", code, _fields(call, function))
         for path, module in modules().items()
         for function, call in _calls(module)
-        if _called(call) in names | _HELPERS and call.args
+        if getattr(call.func, "id", None) in _names_of_error(module) and call.args
         for code in _codes(call.args[0], function)
     ]
+
+
+def _names_of_error(module: ast.Module) -> set[str]:
+    """What a module calls the function."""
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and node.module == "migrator.errors"
+        for alias in node.names
+    }
 
 
 def _calls(module: ast.Module) -> Iterator[tuple[_Function | None, ast.Call]]:
@@ -49,10 +48,6 @@ def _calls(module: ast.Module) -> Iterator[tuple[_Function | None, ast.Call]]:
             inside[id(child)] = holder
         if isinstance(node, ast.Call):
             yield inside.get(id(node)), node
-
-
-def _called(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _codes(node: ast.expr, function: _Function | None) -> Iterator[str]:
@@ -78,8 +73,8 @@ def _assigned(name: str, function: _Function | None) -> list[ast.expr]:
     return sorted(found, key=lambda value: value.lineno)
 
 
-def _fields(call: ast.Call, function: _Function | None, *, helper: bool) -> frozenset[str] | None:
-    found = set(_STEP) if helper else set()
+def _fields(call: ast.Call, function: _Function | None) -> frozenset[str] | None:
+    found: set[str] = set()
     for keyword in call.keywords:
         if keyword.arg is not None:
             found.add(keyword.arg)
@@ -91,9 +86,7 @@ def _fields(call: ast.Call, function: _Function | None, *, helper: bool) -> froz
 
 
 def _spread(node: ast.expr, function: _Function | None) -> set[str] | None:
-    """The names in what stands behind two asterisks: a dictionary written out, or the facts of a step."""
-    if ast.unparse(node) in ("self.step", "self._facts(step)"):
-        return _STEP
+    """The names in what stands behind two asterisks, where that is a dictionary that is written out."""
     values = _assigned(node.id, function) if isinstance(node, ast.Name) else [node]
     if len(values) != 1 or not isinstance(values[0], ast.Dict):
         return None

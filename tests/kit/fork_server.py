@@ -214,7 +214,7 @@ def _main(job: Mapping[str, Any]) -> int:
 
         alembic(["--config", str(config), *job["arguments"]])
         return 0
-    from migrator.cli import main
+    from migrator.cli.main import main
 
     return main(job["arguments"], config=config)
 

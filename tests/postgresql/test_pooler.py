@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import LockError, Migrator
-from migrator.dialects import advisory
+from migrator.dialects.postgresql import lock as advisory
 from tests.kit import CONFIG
 from tests.kit.database import ask
 from tests.kit.fork_server import Forks, Job, until

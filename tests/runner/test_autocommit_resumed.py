@@ -113,7 +113,7 @@ def test_with_the_log_switched_off_an_error_promises_nothing(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = miniature(tmp_path / "animals", ANIMALS, BLOCK_THEN_ALTER)
-    engine = Migrator(config, database_url=database_url, audit=False)
+    engine = Migrator(config, database_url=database_url, log=False)
     monkeypatch.setenv("FAIL", "1")
     with pytest.raises(StepFailed, match="after the block") as failed:
         engine.upgrade()

@@ -5,7 +5,10 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects import named
-from migrator.schema import Difference, Snapshot, compare, plain, snapshot
+from migrator.results import Difference
+from migrator.schema.compare import compare
+from migrator.schema.expression import plain
+from migrator.schema.snapshot import Snapshot, snapshot
 from migrator.settings import Settings
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit import ROOT

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from migrator import StepFailed
-from migrator.dialects.statements import read
+from migrator.dialects.sqlite.sql.statement import read
 from tests.kit.projects import upgrading
 from tests.kit.scenario import Scenario, project, scenario
 
