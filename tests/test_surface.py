@@ -65,7 +65,7 @@ def fields_of(code: str) -> set[str]:
 
 def rendered(code: str, **fields: object) -> str:
     """An error's text with something in each of its fields."""
-    anything: dict[str, object] = {name: "x" for name in fields_of(code)}
+    anything: dict[str, object] = dict.fromkeys(fields_of(code), "x")
     for _, name, spec, conversion in string.Formatter().parse("".join(CATALOGUE[code][1:])):
         if name is not None and (conversion in ("c", "h", "b") or spec):
             anything[name] = ("x", "y") if conversion in ("c", "h", "b") else 1.5
