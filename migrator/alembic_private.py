@@ -88,5 +88,3 @@ def compared(error: BaseException) -> str | None:
 def _words(what: str, values: Mapping[str, Any]) -> str:
     names = [str(value) for name in ("schema", "tname", "cname") if (value := values.get(name))]
     return f"{what} of {'.'.join(names)}" if names else what
-
-

@@ -1,6 +1,8 @@
 """`Migrator`: one object, one method a capability; what the command line and an application's start both use."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from migrator import alembic_private, dialects
 from migrator.errors import error
+from migrator.errors.progress import Progress
 from migrator.errors.tree import StampRefused
 from migrator.history import consistency, files
 from migrator.history.log import Log
@@ -106,7 +109,10 @@ class Migrator(Project):
                 direction="stamp", target=target, verify=True, accept_harmless=harmless, bridge=bridge, import_log=True
             )
             found = replace(found, report=self._write(command.stamp, asked, purge=bool(found.at)))
-        return replace(found, report=self.upgrade()) if upgrade else found
+        if not upgrade:
+            return found
+        with _following(found.report):
+            return replace(found, report=self.upgrade())
 
     def baseline(self, models: Path) -> Baseline:
         """Begin a history from a database that has none: write its models and one revision that makes its schema, and stamp it.
@@ -116,8 +122,9 @@ class Migrator(Project):
         """
         from migrator.adopt import baseline
 
-        made = self._read(partial(baseline.make, self.alembic_config(), self.settings, models))
-        return replace(made, report=self.stamp(baseline.REVISION))
+        with baseline.whole_or_nothing(models) as written:
+            made = self._read(partial(baseline.make, self.alembic_config(), self.settings, models, written))
+            return replace(made, report=self.stamp(baseline.REVISION))
 
     def sql(self, direction: Direction, revision: str, **options: Any) -> str:
         """Return the SQL of an upgrade, downgrade or stamp, offline; `revision` may be a range `a:b`. Opens no database."""
@@ -203,3 +210,14 @@ class Migrator(Project):
         dialect = dialects.of(migration.connection)
         log = Log(dialect, migration.version_table_schema, self.settings.root, self.settings.log)
         return log.read(migration.connection, limit=limit)
+
+
+@contextmanager
+def _following(report: Report | None) -> Iterator[None]:
+    """Let an error say what an earlier run of the same command had committed."""
+    try:
+        yield
+    except BaseException as raised:
+        if report is not None:
+            (getattr(raised, "progress", None) or Progress()).after(report).attach(raised)
+        raise

@@ -1,5 +1,7 @@
 """A history begun from a database that has none: models and one revision that creates exactly the schema that is there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,10 +48,30 @@ def downgrade() -> None:
 '''
 
 
+@contextmanager
+def whole_or_nothing(models: Path) -> Iterator[list[Path]]:
+    """Remove the files that the block adds to the list, and restore the models' one, when the block raises."""
+    before = models.read_text(encoding="utf-8") if models.is_file() else None
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if before is not None and models in written:
+            models.write_text(before, encoding="utf-8")
+        raise
+
+
 def make(
-    config: Config, settings: Settings, models: Path, heads: tuple[str, ...], migration: MigrationContext
+    config: Config,
+    settings: Settings,
+    models: Path,
+    written: list[Path],
+    heads: tuple[str, ...],
+    migration: MigrationContext,
 ) -> Baseline:
-    """Write the two files, and prove the revision; nothing is left of them when that fails. The database is only read."""
+    """Write the two files, adding each to `written` first, and prove the revision. The database is only read."""
     connection = migration.connection
     assert connection is not None
     script = ScriptDirectory.from_config(config)
@@ -65,14 +87,12 @@ def make(
         raise error("adopt-empty")
     path = folder / f"{REVISION}_baseline.py"
     text = _models(connection, _reflect(connection, replay))  # a copy, because sqlacodegen changes the types in it
+    written.append(path)
     path.write_text(_revision(connection, replay, metadata), encoding="utf-8")
-    try:
-        written = ScriptDirectory.from_config(config)
-        _prove(connection, Replay(written, connection, dialect, settings, migration.version_table))
-    except BaseException:
-        path.unlink()
-        raise
+    begun = ScriptDirectory.from_config(config)
+    _prove(connection, Replay(begun, connection, dialect, settings, migration.version_table))
     models.parent.mkdir(parents=True, exist_ok=True)
+    written.append(models)
     models.write_text(text, encoding="utf-8")
     return Baseline(models, path, tuple(sorted(metadata.tables)))
 

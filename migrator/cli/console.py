@@ -34,8 +34,9 @@ def show(*, verbose: bool, quiet: bool) -> None:
 
 def interrupted(interrupt: KeyboardInterrupt) -> str:
     """Return what a run that the user interrupted did to the database, as far as the run itself knows, and where to look."""
-    changed = consequence(getattr(interrupt, "progress", None))
-    return f"Interrupted. {changed}\nCheck where the database is:\n  {program()} status"
+    progress = getattr(interrupt, "progress", None)
+    changed = "" if progress is None else f" {consequence(progress)}"  # without a run, nothing is known
+    return f"Interrupted.{changed}\nCheck where the database is:\n  {program()} status"
 
 
 def unexpected(problem: Exception, config: Path, database_url: str | None) -> str:

@@ -1,9 +1,10 @@
 """What a run knows of itself when it ends early, and how an error says it: nothing here is guessed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
-from migrator.results import Applied, Planned
+from migrator.results import Applied, Planned, Report
 
 _DONE = {"upgrade": "Applied", "downgrade": "Reverted", "stamp": "Stamped", "imported": "Imported"}
 _LISTED = 6  # more ids than these are told as "first to last"
@@ -29,6 +30,10 @@ class Progress:
         raised.progress = self  # type: ignore[attr-defined]
         if isinstance(fields := getattr(raised, "fields", None), dict):
             fields |= {"applied": tuple(step.revision for step in self.applied), "at": self.at}
+
+    def after(self, report: Report) -> "Progress":
+        """Return the same with an earlier run of the same command in front, which was committed."""
+        return replace(self, before=report.before, applied=(*report.steps, *self.applied), at=self.at or report.after)
 
 
 def consequence(progress: Progress | None) -> str:
@@ -62,11 +67,11 @@ def _step(progress: Progress) -> str:
 def _kept(progress: Progress) -> str:
     if not progress.applied:
         return ""
-    done = _DONE[progress.applied[-1].direction]
     before = " before it" if progress.running else ""
-    text = f"{done}{before} in this run and kept: {listed([step.revision for step in progress.applied])}"
-    return (
-        f"{text}."
-        if progress.running and not progress.in_doubt
-        else f"{text}; the database is at {', '.join(progress.at) or 'base'}."
-    )
+    parts = [
+        f"{_DONE[direction]}{before} in this run and kept: {listed([step.revision for step in steps])}"
+        for direction, steps in groupby(progress.applied, key=lambda step: step.direction)
+    ]
+    if progress.running is None or progress.in_doubt:
+        parts.append(f"the database is at {', '.join(progress.at) or 'base'}")
+    return f"{'; '.join(parts)}."
