@@ -152,15 +152,16 @@ class StepRunner:
         return self._heads_after is not None and raised.connection_invalidated
 
     def _settle(self, step: Step, seconds: float, attempts: int) -> None:
-        """Look on another connection whether the COMMIT arrived; where that cannot be seen, it stays in doubt."""
+        """Look on another connection whether the COMMIT arrived. Unless it is seen it stays in doubt: the server may not be through."""
+        self._in_doubt = True
         try:
             with self._session.second_connection() as other:
                 heads = set(self._run.heads_on(other))
         except SQLAlchemyError as trouble:
-            self._in_doubt = True
             _log.info("Whether %s was committed could not be looked up: %s", step.revision, self._scrubbed(trouble))
             return
         if heads == self._heads_after:
+            self._in_doubt = False
             self._finish(step, seconds, attempts)
 
     def _resume_point(self, step: Step) -> list[str]:

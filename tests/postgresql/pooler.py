@@ -59,16 +59,16 @@ class Proxy:
         backend = self._connect()
         with backend.connection:
             client.sendall(backend.greeting)
-            while message := _message(client):
-                _exchange(client, backend.connection, message)
+            while message := message_of(client):
+                exchange(client, backend.connection, message)
 
     def _serve_transactions(self, client: socket.socket) -> None:
         client.sendall(self._greeting)
-        while message := _message(client):
+        while message := message_of(client):
             backend = self._take()
             try:
-                while _exchange(client, backend.connection, message) != b"I":
-                    message = _message(client)
+                while exchange(client, backend.connection, message) != b"I":
+                    message = message_of(client)
             finally:
                 self._give(backend)
 
@@ -96,7 +96,7 @@ class Proxy:
         options = f"user\0{self.user}\0database\0{self.database}\0\0".encode()
         connection.sendall(struct.pack("!ii", len(options) + 8, 196608) + options)
         greeting = b""
-        while (message := _message(connection))[:1] != b"Z":
+        while (message := message_of(connection))[:1] != b"Z":
             assert message[:1] in (b"R", b"S", b"K", b"N"), message
             greeting += message
         return Backend(connection, greeting + message)
@@ -143,16 +143,16 @@ def _started(client: socket.socket) -> bool:
             return bool(kind != _CANCEL)
 
 
-def _exchange(client: socket.socket, server: socket.socket, message: bytes) -> bytes:
+def exchange(client: socket.socket, server: socket.socket, message: bytes) -> bytes:
     """Hand on one message of the client and all that answers it; return the transaction's state after it, I for none."""
     server.sendall(message)
     while message[:1] not in _ANSWERED:
-        message = _message(client)
+        message = message_of(client)
         if not message:
             raise ConnectionResetError
         server.sendall(message)
     while True:
-        answer = _message(server)
+        answer = message_of(server)
         client.sendall(answer)
         if answer[:1] == b"Z":
             return answer[5:6]
@@ -162,7 +162,7 @@ def _undelayed(peer: socket.socket) -> None:
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _message(peer: socket.socket) -> bytes:
+def message_of(peer: socket.socket) -> bytes:
     """One message, type and length included; empty when the peer takes its leave or is gone."""
     kind = peer.recv(1)
     if kind in (b"", b"X"):
