@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from alembic import context
+from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations.batch import ApplyBatchImpl
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
@@ -88,3 +91,36 @@ def compared(error: BaseException) -> str | None:
 def _words(what: str, values: Mapping[str, Any]) -> str:
     names = [str(value) for name in ("schema", "tname", "cname") if (value := values.get(name))]
     return f"{what} of {'.'.join(names)}" if names else what
+
+
+def unchanged_table(batch: ApplyBatchImpl, impl: SQLiteImpl) -> sa.Table:
+    """Return the table as Alembic would create it if the batch changed nothing. Sends nothing.
+
+    `ApplyBatchImpl._transfer_elements_to_new_table`, read at Alembic 1.20.1: fills `new_table` from the reflected table.
+    """
+    unchanged = ApplyBatchImpl(impl, batch.table, (), {}, batch.reflected)
+    unchanged._transfer_elements_to_new_table()
+    assert unchanged.new_table is not None
+    return unchanged.new_table
+
+
+def comes_with_a_column(index: sa.Index) -> bool:
+    """Return whether `Column(index=True)` made the index, which Alembic's batch then leaves to the column. Sends nothing.
+
+    `Index._column_flag` of SQLAlchemy, read by `ApplyBatchImpl` at Alembic 1.20.1.
+    """
+    return bool(index._column_flag)
+
+
+class ExecutingImpl(SQLiteImpl):
+    """Alembic's SQLite, in which a subclass can leave out a statement.
+
+    `DefaultImpl._exec`, read at Alembic 1.20.1: every statement of an operation goes through it, the copy of a batch's rows included.
+    """
+
+    def leaves_out(self, construct: Any) -> bool:
+        """Return whether the statement is not to be sent."""
+        return False
+
+    def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
+        return None if self.leaves_out(construct) else super()._exec(construct, *args, **kw)

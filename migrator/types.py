@@ -1,19 +1,23 @@
 """Column types that mean the same on SQLite and on PostgreSQL.
 
 Besides `alembic` and `sqlalchemy`, this module is all that a revision may import: what a type here stores never
-changes once a revision has used it. It imports nothing else of the engine.
+changes once a revision has used it. Importing it loads nothing of Alembic and nothing else of the engine but `dialects` and `errors`,
+which are light; what a type is on one database is in `dialects/<database>/types.py`. On a database without such a folder a UUID is
+text, and the others are SQLAlchemy's own.
 """
 
 import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, String
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from migrator.dialects import NAMES, part
 
 __all__ = ["GUID", "JSONDocument", "UTCDateTime"]
 
@@ -37,15 +41,13 @@ class GUID(TypeDecorator[uuid.UUID]):
         return "GUID()"
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
-        return dialect.type_descriptor(String(36))
+        return dialect.type_descriptor(_own_type(dialect.name, "uuid_type") or String(36))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
         identifier = as_uuid(value)
-        return identifier if dialect.name == "postgresql" else str(identifier)
+        return identifier if _takes_uuids(dialect.name) else str(identifier)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
         return None if value is None else as_uuid(value)
@@ -71,9 +73,7 @@ class JSONDocument(TypeDecorator[Any]):
         return "JSONDocument()"
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.JSONB(none_as_null=True))
-        return dialect.type_descriptor(JSON(none_as_null=True))
+        return dialect.type_descriptor(_own_type(dialect.name, "json_type") or JSON(none_as_null=True))
 
     def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         # A path's index is a string or an integer, not a document.
@@ -108,9 +108,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return "UTCDateTime()"
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(_SQLiteTimestamp())  # type: ignore[no-untyped-call]
-        return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(_own_type(dialect.name, "timestamp_type") or DateTime(timezone=True))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -130,18 +128,16 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class _SQLiteTimestamp(sqlite.DATETIME):
-    """Writes a timestamp as SQLite's CURRENT_TIMESTAMP does, with a fraction only where there is one.
+def _own_type(database: str, question: str) -> TypeEngine[Any] | None:
+    """What the database's folder answers, None if there is no folder."""
+    answer: TypeEngine[Any] | None = getattr(part(database, "types"), question)() if database in NAMES else None
+    return answer
 
-    SQLite compares timestamps as texts. With SQLAlchemy's fixed `.000000`, a row stamped by the server would come
-    before the very same moment written by the application.
-    """
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
-        def process(value: datetime | None) -> str | None:
-            return None if value is None else value.replace(tzinfo=None).isoformat(sep=" ")
-
-        return process
+@cache
+def _takes_uuids(database: str) -> bool:
+    """Whether the driver takes a `uuid.UUID`; else it takes a text."""
+    return isinstance(_own_type(database, "uuid_type"), Uuid)
 
 
 def as_uuid(value: object) -> uuid.UUID:

@@ -1,23 +1,21 @@
-"""The quick answer to `upgrade` and `status` with nothing to do, and to `current`: files read as text, and one look at the database.
+"""The fast answer to `upgrade` and `status` with nothing to do, and to `current`: files read as text, and one look at the database.
 
-It loads neither Alembic nor SQLAlchemy, which take most of such a command's time. Whatever is not plain it leaves to the full way, by
-answering None: so it can be missing, but not different. A file that was not loaded may be broken, unless it is the one that ran:
-that is what the log's checksums are for.
+It loads neither Alembic nor SQLAlchemy, which take most of such a command's time. If anything is not plain, it answers None and leaves the
+command to the engine: so an answer can be missing, but it is never different. A file that was not loaded may be broken, unless it is
+the one that ran; the log's checksums tell.
 """
 
 import re
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import migrator
-from migrator.history import files, headers
+from migrator import dialects
+from migrator.dialects.look import Look
+from migrator.history import file_text, headers
 from migrator.history.headers import Header
 from migrator.results import Report, Revision, Status
 from migrator.settings import Settings, read_ini
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from migrator.api import Migrator
 
 _PLAIN_ENV = re.compile(r"^run_env\([\w.]+\)\s*\Z", re.M)  # no options, so the version table is the usual one
-_PLAIN = re.compile(r"[\w/.-]+")
 _OTHER_LAYOUT = ("version_locations", "recursive_version_locations", "sourceless")
 _HEADS = "SELECT version_num FROM alembic_version"
 _RUNS = """
@@ -35,17 +32,25 @@ _RUNS = """
 """
 
 
+class _Run(NamedTuple):
+    """A revision's last upgrade, from the log."""
+
+    checksum: str
+    finished_at: datetime
+    milliseconds: int
+
+
 @dataclass(frozen=True)
-class _Look:
+class _Found:
     """What one look at the database found: the heads, and each revision's last run."""
 
     url: str
     heads: tuple[str, ...]
-    runs: dict[str, tuple[str, datetime, int]]
+    runs: dict[str, _Run]
 
 
-class Shortcut:
-    """A `Migrator` that first tries the quick way; everything else it hands on, and only then loads the engine."""
+class FastPath:
+    """A `Migrator` that first tries the fast way. It passes everything else on, and only then loads the engine."""
 
     def __init__(self, config: Path, **settings: Any) -> None:
         self._config = config
@@ -68,8 +73,8 @@ class Shortcut:
 
     def current(self) -> tuple[str, ...]:
         """As `Migrator.current()`."""
-        look = None if _versions(self._config) is None else self._look(_HEADS)
-        return self.full.current() if look is None else look.heads
+        found = None if _versions(self._config) is None else self._look(_HEADS)
+        return self.full.current() if found is None else found.heads
 
     def status(self) -> Status:
         """As `Migrator.status()`."""
@@ -77,40 +82,42 @@ class Shortcut:
 
     def upgrade(self, revision: str = "head") -> Report:
         """As `Migrator.upgrade()`."""
-        found = self._status() if revision == "head" else None
-        if found is None or found.at != (found.head,):
+        status = self._status() if revision == "head" else None
+        if status is None or status.at != (status.head,):
             return self.full.upgrade(revision)
-        return Report(found.url, found.at, found.at)
+        return Report(status.url, status.at, status.at)
 
     def _status(self) -> Status | None:
         """Return the status of a database at its head whose every file is the one that ran; else None."""
         versions = _versions(self._config)
         try:
             line = () if versions is None else headers.read(versions)
-        except files.Unclear:
+        except file_text.Unclear:
             return None
-        look = self._look(_HEADS, _RUNS) if line and self.settings.audit else None
-        if look is None or look.heads != (line[-1].revision,) or not all(_ran(header, look) for header in line):
+        found = self._look(_HEADS, _RUNS) if line and self.settings.log else None
+        if found is None or found.heads != (line[-1].revision,) or not all(_ran(header, found) for header in line):
             return None
-        return Status(look.url, look.heads, line[-1].revision, tuple(_revision(header, look) for header in line))
+        revisions = tuple(_revision(header, found) for header in line)
+        return Status(found.url, found.heads, line[-1].revision, revisions)
 
-    def _look(self, *queries: str) -> _Look | None:
-        url, look = self.settings.database_url, None
-        if url.startswith("sqlite:///"):
-            look = _look_sqlite(self.settings.root / url.removeprefix("sqlite:///"), queries)
-        elif url.startswith(("postgresql://", "postgres://", "postgresql+psycopg2://")):
-            look = _look_postgresql(url, queries)
-        self._url = None if look is None else look.url
-        return look
-
-
-def _ran(file: Header, look: _Look) -> bool:
-    return file.revision in look.runs and look.runs[file.revision][0] == file.checksum
+    def _look(self, *queries: str) -> _Found | None:
+        url = self.settings.database_url
+        scheme = url.partition("://")[0].partition("+")[0]
+        look: Look | None = None
+        if scheme in dialects.NAMES:
+            look = dialects.part(scheme, "look").look(url, self.settings.root, queries)
+        found = None if look is None else _read(look)
+        self._url = None if found is None else found.url
+        return found
 
 
-def _revision(file: Header, look: _Look) -> Revision:
-    _, at, milliseconds = look.runs[file.revision]
-    return Revision(file.revision, file.description, file.path, True, at, milliseconds / 1000)
+def _ran(file: Header, found: _Found) -> bool:
+    return file.revision in found.runs and found.runs[file.revision].checksum == file.checksum
+
+
+def _revision(file: Header, found: _Found) -> Revision:
+    run = found.runs[file.revision]
+    return Revision(file.revision, file.description, file.path, True, run.finished_at, run.milliseconds / 1000)
 
 
 def _versions(ini: Path) -> Path | None:
@@ -127,47 +134,12 @@ def _versions(ini: Path) -> Path | None:
     return folder / "versions" if _PLAIN_ENV.search(text) and text.count("run_env(") == 1 else None
 
 
-def _look_sqlite(path: Path, queries: Sequence[str]) -> _Look | None:
-    if not _PLAIN.fullmatch(str(path)) or not path.is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection:
-            return _found(f"sqlite+pysqlite:///{path}", [connection.execute(query).fetchall() for query in queries])
-    except sqlite3.Error:  # no such table, no database, locked: the full way says it better
-        return None
-
-
-def _look_postgresql(url: str, queries: Sequence[str]) -> _Look | None:
-    try:
-        import psycopg2  # type: ignore[import-untyped,unused-ignore]
-
-        parts = urlsplit(url)
-        user, host, port, name = parts.username or "", parts.hostname or "", parts.port, parts.path.removeprefix("/")
-    except (ImportError, ValueError):
-        return None
-    if parts.query or parts.fragment or not all(map(_PLAIN.fullmatch, (user, host, name))):
-        return None
-    secret = None if parts.password is None else unquote(parts.password)
-    shown = f"{user}{'' if secret is None else ':***'}@{host}{'' if port is None else f':{port}'}/{name}"
-    rows = []
-    try:
-        with closing(psycopg2.connect(host=host, port=port, user=user, password=secret, dbname=name)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                for query in queries:
-                    cursor.execute(query)
-                    rows.append(cursor.fetchall())
-    except psycopg2.Error:
-        return None
-    return _found(f"postgresql+psycopg2://{shown}", rows)
-
-
-def _found(url: str, rows: Sequence[Sequence[Any]]) -> _Look | None:
-    heads, *logged = rows
-    runs: dict[str, tuple[str, datetime, int]] = {}
+def _read(look: Look) -> _Found | None:
+    heads, *logged = look.answers
+    runs: dict[str, _Run] = {}
     for revision, checksum, at, milliseconds, outcome in logged[0] if logged else ():
-        if outcome == "begun":  # a step that has not ended: the full way says what that means
+        if outcome == "begun":  # a step that has not ended: the engine says what that means
             return None
         moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
-        runs.setdefault(revision, (checksum, moment, milliseconds))
-    return _Look(url, tuple(row[0] for row in heads), runs)
+        runs.setdefault(revision, _Run(checksum, moment, milliseconds))
+    return _Found(look.url, tuple(row[0] for row in heads), runs)

@@ -1,27 +1,46 @@
-"""The databases: which class answers for which, the only place that knows their names. Only the one at hand is loaded."""
+"""The databases that the engine knows. Each is a folder here; `NAMES` is the only row that a new one adds. Importing this loads none.
 
+A folder has four modules that others ask for: `look` (loads no SQLAlchemy), `url` and `types` (load SQLAlchemy and no Alembic), and
+`dialect`, whose `DIALECT` is the one stateless `Dialect` of that database.
+"""
+
+from functools import cache
 from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import Connection
+from migrator.errors import error
 
-from migrator.dialects.dialect import Dialect
-from migrator.errors.tree import SettingsError
-from migrator.settings import Settings
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
-_BY_NAME = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    from migrator.dialects.dialect import Dialect
 
+__all__ = ["NAMES", "named", "of", "part", "titles"]
 
-def named(name: str, settings: Settings) -> Dialect:
-    """Return the dialect that answers for SQLAlchemy's dialect `name`; SettingsError where there is none."""
-    if name not in _BY_NAME:
-        raise SettingsError("url-unsupported", name=name, source="the connection handed in")
-    made: type[Dialect] = getattr(import_module(f"{__name__}.{name}.dialect"), _BY_NAME[name])
-    return made(settings)
+# The scheme of a URL, or the name of SQLAlchemy's dialect, and the folder that answers for it.
+NAMES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
-def of(connection: Connection, settings: Settings) -> Dialect:
-    """Return the dialect that answers for the connection."""
-    return named(connection.dialect.name, settings)
+def part(name: str, module: str) -> ModuleType:
+    """Return one module of a database's folder. `name` is a key of `NAMES`, `module` is "look", "url", "types" or "dialect"."""
+    return import_module(f"{__name__}.{NAMES[name]}.{module}")
 
 
-__all__ = ["Dialect", "named", "of"]
+@cache
+def named(name: str) -> "Dialect":
+    """Return the dialect of SQLAlchemy's dialect `name`. It is stateless and shared. Raises SettingsError for an unknown database."""
+    if name not in NAMES:
+        raise error("url-unsupported", name=name, source="the connection handed in", known=titles())
+    dialect: Dialect = part(name, "dialect").DIALECT
+    return dialect
+
+
+def of(connection: "Connection") -> "Dialect":
+    """Return the dialect of the connected database. Raises SettingsError for an unknown one."""
+    return named(connection.dialect.name)
+
+
+def titles() -> tuple[str, ...]:
+    """Return how users write the names of the known databases, sorted."""
+    return tuple(sorted({part(name, "url").TITLE for name in NAMES}))

@@ -47,7 +47,9 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_a_value_that_cannot_be_used_stops_the_run_before_the_first_step(sqlite_url: str, tmp_path: Path, line: str) -> None:
+def test_a_value_that_cannot_be_used_stops_the_run_before_the_first_step(
+    sqlite_url: str, tmp_path: Path, line: str
+) -> None:
     config = miniature(tmp_path / "project", ANIMALS, PLANTS, f"{line}\n\n{NOTHING}")
     with pytest.raises(HistoryError) as refused:
         Migrator(config, database_url=sqlite_url).upgrade()

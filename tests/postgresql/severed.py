@@ -50,7 +50,14 @@ def severed(url: str, *, mark: str, when: When, alone: bool) -> Iterator[str]:
     assert target.database is not None
     server = (target.host or "127.0.0.1", target.port or 5432)
     proxy = Severing(
-        server, target.database, target.username or "", 0, ORDERS["round robin"], mark=mark.encode(), when=when, alone=alone
+        server,
+        target.database,
+        target.username or "",
+        0,
+        ORDERS["round robin"],
+        mark=mark.encode(),
+        when=when,
+        alone=alone,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_accept, args=(listener, proxy), daemon=True)

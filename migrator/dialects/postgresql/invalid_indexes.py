@@ -1,4 +1,4 @@
-"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: there by name, used by no query, and guarding nothing."""
+"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: they have a name, no query uses them, and a unique one allows duplicates."""
 
 import re
 
@@ -15,14 +15,14 @@ _INVALID = """
 """
 
 
-def created(statement: str) -> str | None:
-    """Return the name of the index that a statement creates, None where it does something else."""
-    found = _CREATED.match(statement)
-    return None if found is None else found[1].rpartition(".")[2].strip('"').replace('""', '"')
+def created_by(statement: str) -> str | None:
+    """Return the name, without its schema, of the index that a statement creates; None if it does something else."""
+    created = _CREATED.match(statement)
+    return None if created is None else created[1].rpartition(".")[2].strip('"').replace('""', '"')
 
 
 def exists(connection: Connection, name: str) -> bool:
-    """Return whether there is an index of that name in the search path's tables, valid or not. Reads only."""
+    """Return whether there is an index of that name in the search path, valid or not. Reads only."""
     asked = sa.text(
         "SELECT count(*) FROM pg_class WHERE relname = :name AND relkind IN ('i', 'I') AND pg_table_is_visible(oid)"
     )
@@ -31,5 +31,5 @@ def exists(connection: Connection, name: str) -> bool:
 
 def invalid(connection: Connection, names: set[str]) -> list[str]:
     """Return those of the indexes that are INVALID, quoted and with their schema. Reads only."""
-    found = connection.execute(sa.text(_INVALID)).scalars()
-    return [full for full in found if full.rpartition(".")[2].strip('"').replace('""', '"') in names]
+    names_in_full = connection.execute(sa.text(_INVALID)).scalars()
+    return [full for full in names_in_full if full.rpartition(".")[2].strip('"').replace('""', '"') in names]

@@ -1,7 +1,7 @@
-"""PostgreSQL's advisory lock, held by the very session that migrates, and what is said to those who wait for it.
+"""PostgreSQL's advisory lock, held by the session that migrates, and what a waiting run learns about its holder.
 
-Taken by polling, because a statement that waits for it deadlocks with CREATE INDEX CONCURRENTLY in the holder; each try is a transaction
-of its own, because one that stays open holds it up; held by the session, because `autocommit_block()` ends transactions.
+A run polls for it, because a statement that waits deadlocks with CREATE INDEX CONCURRENTLY in the holder. Each poll is a transaction of
+its own, because one that stays open delays CONCURRENTLY. The session holds it, because `autocommit_block()` ends transactions.
 https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
 
@@ -17,23 +17,23 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.postgresql import sessions
-from migrator.errors.tree import LockError
+from migrator.errors import error as engine_error
 
 _SPACE = 0x616C656D  # the first half of the lock's key; the second is made from the version table's name
 _HELD = """
     SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
     AND classid = :space AND objid = :key AND objsubid = 2 AND granted
 """
-# Kept while this run waits and works, and put back at the end; one that the server does not know or allow is left out.
+# In force while this run waits and works, restored at the end. One that the server does not know or allow is left out.
 _SETTINGS = {
-    "client_connection_check_interval": "3s",  # or a dead run's statement, lock and all, goes on to its end
+    "client_connection_check_interval": "3s",  # without it a killed run's statement continues to its end, with the lock
     "idle_session_timeout": "0",
 }
 _ROUNDS = 4
 
 
 class AdvisoryLock:
-    """One lock a version table's name in each database."""
+    """One lock for each name of a version table in each database."""
 
     def __init__(self, connection: Connection, version_table: str) -> None:
         self._connection = connection
@@ -41,26 +41,28 @@ class AdvisoryLock:
 
     @contextmanager
     def held(self, wait_for: Callable[[Callable[[], bool], Callable[[], str]], None]) -> Iterator[None]:
-        """Wait for the lock, hold it, let it go. Raises LockError behind a transaction pooler, and what `wait_for` raises."""
+        """Wait for the lock, hold it, release it. No transaction stays open before the block.
+
+        Raises LockError "lock-behind-pooler" if a transaction pooler is in between, and what `wait_for` raises.
+        """
         connection = self._connection
         refuse_pooler(connection)
-        name = f"migrator {socket.gethostname()}:{os.getpid()}"[
-            :63
-        ]  # given before: nobody is to hold the lock without it
+        # Set before the lock is taken: no run holds the lock without this name.
+        name = f"migrator {socket.gethostname()}:{os.getpid()}"[:63]
         with changed(connection, {"application_name": name, **_SETTINGS}):
             wait_for(self._take, self._holder)
             try:
                 if not self.is_held():
-                    raise LockError("lock-behind-pooler")
+                    raise engine_error("lock-behind-pooler")
                 connection.rollback()
                 yield
             finally:
                 self._release()
 
     def is_held(self, also: str = "", **values: Any) -> bool:
-        """Return whether the server process that answers now holds the lock, in the transaction at hand.
+        """Return whether the server process that answers now holds the lock. Reads in the open transaction.
 
-        `also` are more expressions for the same question, with their `values`: one round trip less at the start of each step.
+        `also` are more expressions for the same SELECT, with their `values`: it saves a round trip at the start of each step.
         """
         return bool(ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).scalar_one())
 
@@ -76,7 +78,7 @@ class AdvisoryLock:
 
     def _release(self) -> None:
         with until_broken(self._connection):
-            # At once, except behind a pooler that was not found out: there the lock is on another server process.
+            # The first one succeeds, unless a pooler went unnoticed: then the lock is on another server process.
             for _ in range(25):
                 if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
                     break
@@ -85,10 +87,10 @@ class AdvisoryLock:
 
 
 def refuse_pooler(connection: Connection) -> None:
-    """Behind a transaction pooler a session is not one server process, and a lock would be left on somebody else's.
+    """Raise LockError "lock-behind-pooler" if one connection is not one server process: the lock would stay on another client's.
 
-    A pooler that takes its processes in turn shows itself in two transactions of one connection; one that takes the process
-    used last, or has only one, when another connection gets it in between.
+    A pooler that takes its processes in turn shows itself in two transactions of one connection. One that takes the process used
+    last, or has only one, shows itself when another connection gets that process in between. Reads only; opens a second connection.
     """
     with connection.engine.connect() as other:
         for _ in range(_ROUNDS):
@@ -99,12 +101,12 @@ def refuse_pooler(connection: Connection) -> None:
                 same = between != first and _process(connection) == first
                 other.rollback()
             if not same:
-                raise LockError("lock-behind-pooler")
+                raise engine_error("lock-behind-pooler")
 
 
 @contextmanager
 def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
-    """Change settings of the session, those that can be, and put them back."""
+    """Change those settings of the session that can be changed, and restore them. No transaction stays open."""
     asked = sa.text("SELECT name, current_setting(name) FROM pg_settings WHERE name IN :names")
     rows = connection.execute(asked.bindparams(sa.bindparam("names", list(wanted), expanding=True))).all()
     connection.rollback()
@@ -115,7 +117,7 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            connection.rollback()  # client_connection_check_interval, for one, is not for every operating system
+            connection.rollback()  # client_connection_check_interval, for example, does not exist on every operating system
     try:
         yield
     finally:
@@ -127,7 +129,7 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def until_broken(connection: Connection) -> Iterator[None]:
-    """Do what only matters while the session lives: one that is gone has let go, and its own error is the one to be shown."""
+    """Do what only matters while the session lives. A lost one has released everything, and its own error is the one to show."""
     if not connection.invalidated and connection.in_transaction():
         connection.rollback()
     with suppress(DBAPIError):
@@ -135,12 +137,12 @@ def until_broken(connection: Connection) -> Iterator[None]:
 
 
 def ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:
-    """Execute one statement; SQLAlchemy begins a transaction for it where there is none."""
+    """Execute one statement; SQLAlchemy begins a transaction for it if there is none."""
     return connection.execute(sa.text(question), values)
 
 
 def put(connection: Connection, name: str, value: str, *, local: bool = False) -> None:
-    """Change one setting, for the session or for the transaction at hand."""
+    """Change one setting, for the session, or for the open transaction only if `local`."""
     ask(connection, "SELECT set_config(:name, :value, :local)", name=name, value=value, local=local)
 
 

@@ -1,4 +1,4 @@
-"""An empty database of the same kind, there for a while: to replay a history and look at what it makes."""
+"""An empty PostgreSQL database for a short time, to replay a history in and read the schema that it makes."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from migrator.errors.tree import DatabaseError
+from migrator.errors import error as engine_error
 from migrator.url import driver_url
 
 NAME = "migrator_scratch_"
@@ -18,9 +18,9 @@ NAME = "migrator_scratch_"
 
 @contextmanager
 def database(connection: Connection) -> Iterator[Connection]:
-    """A database beside the connected one; a schema in it where the role may not create databases. Gone afterwards.
+    """Create a database on the connected server, or a schema in the connected one if the role may not create databases.
 
-    Raises DatabaseError, saying what to grant, where the role may do neither.
+    It is dropped afterwards. Raises DatabaseError "scratch-refused", which says what to grant, if the role may create neither.
     """
     name = f"{NAME}{uuid.uuid4().hex[:16]}"
     url = driver_url(connection.engine.url.render_as_string(hide_password=False), root=Path(), source="the connection")
@@ -33,13 +33,13 @@ def database(connection: Connection) -> Iterator[Connection]:
                 _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
         elif _allowed(admin, f"CREATE SCHEMA {name}"):
             try:
-                # That schema alone: a name that it lacks must not be found among the real tables.
+                # Only that schema: a name that is missing there must not be found among the real tables.
                 options = {"options": f"-csearch_path={name}"}
                 yield from _connected(sa.create_engine(url, poolclass=NullPool, connect_args=options))
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
-            raise DatabaseError("scratch-refused", role=url.username or "the role", database=url.database)
+            raise engine_error("scratch-refused", role=url.username or "the role", database=url.database)
     finally:
         admin.dispose()
 

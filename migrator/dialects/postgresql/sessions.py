@@ -1,4 +1,4 @@
-"""PostgreSQL's other sessions: who holds the migration lock, and who is in the way of a step."""
+"""PostgreSQL's other sessions: which one holds the migration lock, and which ones block a step."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _HOLDER = """
     WHERE l.locktype = 'advisory' AND l.classid = :space AND l.objid = :key AND l.objsubid = 2 AND l.granted
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_IN_THE_WAY = """
+_BLOCKERS = """
     SELECT a.pid, a.application_name AS name, a.state, a.backend_type AS kind, date_trunc('second', a.xact_start) AS since,
            left(a.query, 120) AS query, array_agg(DISTINCT c.relname::text) AS tables,
            array_agg(DISTINCT format('%I.%I', n.nspname, c.relname)) FILTER (WHERE c.relkind IN ('r', 'p')) AS quoted
@@ -34,36 +34,40 @@ _LOCKABLE = """
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that holds a lock on a table which the blocked statement names, or else on any."""
+    """A session that holds a lock on a table that the blocked statement names, or else on any table. `str()` says which one."""
 
-    words: str
+    description: str
     vacuums: tuple[str, ...]
-    """The tables that it vacuums of the server's own accord, quoted; empty for a client's session."""
+    """The tables that it vacuums because the server started it, quoted; empty for a client's session."""
+
+    def __str__(self) -> str:
+        return self.description
 
 
 def holder(connection: Connection, key: Mapping[str, int]) -> str:
-    """Say who holds the advisory lock: the name has host and process, the rest is what this role may see."""
+    """Return in words who holds the advisory lock: the name has host and process, the rest is what this role may see. Reads only."""
     row = connection.execute(sa.text(_HOLDER), key).mappings().first()
     if row is None:
         return "it has just ended"
     if row["since"] is None:  # what PostgreSQL shows of other roles' sessions without pg_read_all_stats
         return f"{row['name']} (pid {row['pid']}, role {row['role']}), since when this role may not see"
-    at_work = f"; it runs: {_line(row['query'])}" if row["state"] == "active" else ""
+    running = f"; it runs: {_line(row['query'])}" if row["state"] == "active" else ""
     address = row["address"] or "a local socket"
-    return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{at_work}"
+    return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{running}"
 
 
-def in_the_way(connection: Connection, statement: str) -> list[Blocker]:
-    """Return the sessions that may hold what the statement waits for, the oldest transaction first."""
-    rows = connection.execute(sa.text(_IN_THE_WAY)).mappings().all()
+def blockers_of(connection: Connection, statement: str) -> list[Blocker]:
+    """Return the sessions that may hold what the statement waits for, the oldest transaction first. Reads only."""
+    rows = connection.execute(sa.text(_BLOCKERS)).mappings().all()
     close = [row for row in rows if any(table in statement for table in row["tables"])]
-    return [Blocker(_words(row), _vacuumed(row)) for row in close or rows]
+    return [Blocker(_describe(row), _vacuumed(row)) for row in close or rows]
 
 
 def stop_autovacuum(connection: Connection, tables: Iterable[str]) -> None:
-    """Wait where no reader or writer has to: autovacuum gives way to whoever has waited for `deadlock_timeout`.
+    """Make autovacuum stop on these tables, by waiting for a lock that blocks no reader and no writer.
 
-    A step's own `lock_timeout` is over before that, at every try. In a transaction of its own, with nothing changed.
+    Autovacuum gives way to a session that has waited for `deadlock_timeout`; a step's own `lock_timeout` ends before that, at every
+    try. In a transaction of its own, which changes nothing. `tables` are quoted.
     https://www.postgresql.org/docs/current/routine-vacuuming.html
     """
     try:
@@ -81,10 +85,10 @@ def stop_autovacuum(connection: Connection, tables: Iterable[str]) -> None:
         connection.rollback()
 
 
-def hold_still(connection: Connection, tables: Collection[str]) -> None:
-    """Lock out whoever would change these tables' definition until the transaction ends; readers and writers go on.
+def lock_definitions(connection: Connection, tables: Collection[str]) -> None:
+    """Lock out sessions that would change these tables' definition until the transaction ends; readers and writers continue.
 
-    Tables that are missing, and those on which the role may take no such lock, are left out.
+    Leaves out tables that are missing, and those on which the role may take no such lock.
     https://www.postgresql.org/docs/current/explicit-locking.html
     """
     names = connection.execute(sa.text(_LOCKABLE), {"tables": list(tables)}).scalars().all()
@@ -92,7 +96,7 @@ def hold_still(connection: Connection, tables: Collection[str]) -> None:
         connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
-def _words(row: sa.RowMapping) -> str:
+def _describe(row: sa.RowMapping) -> str:
     if row["kind"] == "autovacuum worker":
         return f"pid {row['pid']} (the server's own autovacuum), since {row['since']}: {_line(row['query'])}"
     who = f"pid {row['pid']} ({row['name'] or 'no application_name'})"

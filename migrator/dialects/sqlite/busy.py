@@ -1,5 +1,6 @@
-"""Other programs that hold a SQLite database: waited for, then named as far as the operating system knows them."""
+"""Other programs that hold a SQLite database: how a run waits for them, and their names as far as the operating system knows."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -7,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
-from migrator.dialects.dialect import log
-from migrator.errors.tree import LockError
+from migrator.errors import error as engine_error
 
-_SAY_AGAIN = 10.0  # seconds between two lines
+_log = logging.getLogger("migrator")
+_REPEAT = 10.0  # seconds between two log lines
 _WRITER = "120"  # the byte of the -shm file that a writer locks, https://sqlite.org/walformat.html
 _UNKNOWN = "a program that has the database open in a transaction; SQLite does not say which"
 
@@ -20,8 +21,11 @@ def is_locked(error: Exception) -> bool:
     return isinstance(error, OperationalError) and "locked" in str(error.orig)
 
 
-def patiently(attempt: Callable[[], object], path: Path | None, seconds: float) -> None:
-    """Call `attempt` until no other program is in its way; LockError with their names after `seconds`."""
+def retry_while_locked(attempt: Callable[[], object], path: Path | None, seconds: float) -> None:
+    """Call `attempt` until no other program blocks it, and log now and then who does.
+
+    Raises LockError "database-locked" with the programs' names after `seconds`.
+    """
     started, said = time.monotonic(), float("-inf")
     while True:
         try:
@@ -31,24 +35,24 @@ def patiently(attempt: Callable[[], object], path: Path | None, seconds: float) 
             waited = time.monotonic() - started
             if not is_locked(error):
                 raise
-            who = "; ".join(names(path))
+            holders = lock_holders(path)
             if waited >= seconds:
-                raise LockError(
-                    "database-locked", file=path or "in memory", seconds=round(waited), blockers=who
+                raise engine_error(
+                    "database-locked", file=path or "in memory", seconds=round(waited), blockers=holders
                 ) from error
-            if waited - said >= _SAY_AGAIN:
-                log.warning("Waiting for the database: %s", who)
+            if waited - said >= _REPEAT:
+                _log.warning("Waiting for the database: %s", "; ".join(holders))
                 said = waited
         time.sleep(random.uniform(0.02, 0.1))
 
 
-def names(path: Path | None) -> tuple[str, ...]:
-    """Return the programs that hold a lock on the database, this one left out; reads /proc where there is one."""
+def lock_holders(path: Path | None) -> tuple[str, ...]:
+    """Return the programs that hold a lock on the database, without this one. Reads /proc if there is one, and no database."""
     try:
-        found = sorted(_holders(path)) if path else []
+        holders = sorted(_holders(path)) if path else []
     except (OSError, ValueError, IndexError):  # not Linux, or not allowed to look
-        found = []
-    return tuple(f"{_program(pid)} (pid {pid})" for pid in found) or (_UNKNOWN,)
+        holders = []
+    return tuple(f"{_program(pid)} (pid {pid})" for pid in holders) or (_UNKNOWN,)
 
 
 def _holders(path: Path) -> set[int]:
@@ -60,7 +64,7 @@ def _holders(path: Path) -> set[int]:
         # 1: POSIX  ADVISORY  WRITE 4711 fd:01:262159 1073741824 1073742335
         fields = line.replace("->", "").split()
         kind, pid, place, first = fields[3], fields[4], fields[5], fields[6]
-        # Every connection in WAL mode holds a lock for reading; only a writer is in the way.
+        # In WAL mode every connection holds a lock for reading; only a writer blocks the step.
         if (
             place.rsplit(":", 1)[-1] == inode
             and pid != own

@@ -1,7 +1,6 @@
-"""The disk that a rebuild on SQLite needs, looked at before it begins."""
+"""The disk space that a rebuild on SQLite needs, checked before it begins."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,17 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.sqlite.sql.tokens import quoted
-from migrator.errors.tree import MigratorError
+from migrator.errors import error as engine_error
 
 _TIMES = {"wal": 3}
 _TIMES_OTHERWISE = 2  # measured: the copy, and the journal of what is overwritten
+_MEGABYTE = 1e6
 
 
-def check(connection: Connection, schema: str, table: str, fail: Callable[..., MigratorError]) -> None:
-    """Raise when the database's disk has not the room to rebuild the table; reads only, and looks at no row.
+def check(connection: Connection, schema: str, table: str) -> None:
+    """Raise StepFailed "disk-too-small" if the database's disk has no space to rebuild the table. Reads only, and reads no row.
 
-    Needed is about twice what the table and its indexes take, three times in WAL mode, less the pages that are free in the file.
+    A rebuild needs about twice what the table and its indexes take, three times in WAL mode, less the free pages in the file.
     """
 
     def pragma(name: str) -> Any:
@@ -32,15 +32,15 @@ def check(connection: Connection, schema: str, table: str, fail: Callable[..., M
     times = _TIMES.get(pragma("journal_mode"), _TIMES_OTHERWISE)
     free = shutil.disk_usage(Path(file).parent).free
     if free >= times * (pages - unused) * page:
-        return  # enough for all tables, so there is no need to measure this one
+        return  # enough for all tables, so this one need not be measured
     size = _size(connection, schema, table) or (pages - unused) * page
     needed = times * size - min(unused * page, size)
     if free < needed:
-        raise fail("disk-too-small", table=table, file=file, needed=_megabytes(needed), free=_megabytes(free))
+        raise engine_error("disk-too-small", table=table, file=file, needed=needed / _MEGABYTE, free=free / _MEGABYTE)
 
 
 def _size(connection: Connection, schema: str, table: str) -> int | None:
-    """Return the bytes of a table and its indexes; None where SQLite was built without the means to tell."""
+    """Return the bytes of a table and its indexes, None if this SQLite was built without dbstat."""
     try:
         return connection.exec_driver_sql(
             "SELECT sum(pgsize) FROM dbstat WHERE schema = ? AND aggregate = TRUE AND name IN "
@@ -49,7 +49,3 @@ def _size(connection: Connection, schema: str, table: str) -> int | None:
         ).scalar()
     except DBAPIError:
         return None
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""SQL for SQLite written to a file: there is no table to look at, so a rebuild cannot be, but a column can be dropped without one."""
+"""SQL for SQLite written to a file: without the table nothing can be rebuilt, but a column can be dropped without a rebuild."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,12 +7,12 @@ from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import BatchOperationsImpl
 
 
-class Direct(SQLiteImpl):
-    """Alembic's SQLite, which drops a plain column as SQLite 3.35 and later can; the database refuses where something needs it."""
+class OfflineImpl(SQLiteImpl):
+    """Alembic's SQLite, which drops a plain column as SQLite 3.35 and later can. The database refuses if something needs the column."""
 
     @classmethod
-    def around(cls, stock: Any) -> "Direct":
-        """Return an implementation that writes to where `stock` writes."""
+    def around(cls, stock: Any) -> "OfflineImpl":
+        """Return an implementation that writes to the same file as `stock`."""
         return cls(
             stock.dialect,
             stock.connection,

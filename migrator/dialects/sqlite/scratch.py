@@ -1,4 +1,4 @@
-"""An empty SQLite database for a while: to replay a history and look at what it makes."""
+"""An empty SQLite database for a short time, to replay a history in and read the schema that it makes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from sqlalchemy.pool import StaticPool
 
 @contextmanager
 def memory() -> Iterator[Connection]:
-    """Connect to a database in memory, which is gone afterwards."""
+    """Connect to a new database in memory, which is gone afterwards."""
     engine = sa.create_engine("sqlite://", poolclass=StaticPool)
     try:
         with engine.connect() as connection:

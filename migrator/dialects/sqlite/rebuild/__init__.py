@@ -1,1 +1,1 @@
-"""A SQLite table rebuilt, and kept whole."""
+"""Rebuilding a SQLite table without losing any part of it."""

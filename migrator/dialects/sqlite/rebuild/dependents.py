@@ -1,4 +1,4 @@
-"""What hangs on a table in SQLite: its indexes and triggers, which go with it, and the views that read it."""
+"""What depends on a table in SQLite: its indexes and triggers, which are dropped with it, and the views that read it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from migrator.dialects.sqlite.sql.tokens import cut, names_in, quoted, same
 
 
 @dataclass(frozen=True)
-class Thing:
-    """An index, trigger or view: what the schema table has in its row, and its own words."""
+class Dependent:
+    """An index, trigger or view: its row in the schema table. `sql` is the text that made it, `table` that of an index or trigger."""
 
     kind: str
     name: str
@@ -20,7 +20,7 @@ class Thing:
     schema: str = "main"
 
     def create(self, connection: Connection) -> None:
-        """Make it again from its own words; SQLite has dropped the schema's name from them."""
+        """Create it again from its own text, from which SQLite has removed the schema's name."""
         if self.schema == "main":
             connection.exec_driver_sql(self.sql)
             return
@@ -33,36 +33,36 @@ class Thing:
         connection.exec_driver_sql(f"DROP {self.kind} {quoted(self.schema)}.{quoted(self.name)}")
 
     def is_there(self, connection: Connection) -> bool:
-        """Return whether it still is in the database, in the same words."""
+        """Return whether it is still in the database, with the same text. Reads only."""
         question = f"SELECT sql FROM {quoted(self.schema)}.sqlite_master WHERE type = ? AND name = ?"
         return connection.exec_driver_sql(question, (self.kind, self.name)).scalar() == self.sql
 
     def has_a_like(self, connection: Connection) -> bool:
-        """Return whether there is one of this name, or an index that says the same under another."""
-        there = [thing for thing in on_table(connection, self.schema, self.table) if thing.kind == self.kind]
-        return any(same(thing.name, self.name) or thing._body == self._body for thing in there)
+        """Return whether its table has one of this name, or an index that says the same under another name. Reads only."""
+        there = [other for other in on_table(connection, self.schema, self.table) if other.kind == self.kind]
+        return any(same(other.name, self.name) or other._body == self._body for other in there)
 
     @property
     def _body(self) -> list[str]:
-        """An index without its name; a trigger with it."""
+        """Its text, of an index without the name."""
         words = [token.normal for token in cut(self.sql)]
         return words[words.index("on") :] if self.kind == "index" else words
 
     def names(self, columns: Iterable[str]) -> str | None:
-        """Return which of the columns its text names, None when none; a name alone is enough, wherever it stands."""
+        """Return the first of the columns whose name is anywhere in its text, None if none is."""
         known = names_in(cut(self.sql))
         return next((column for column in columns if column.casefold() in known), None)
 
-    def troubles(self, connection: Connection) -> tuple[str | None, ...]:
-        """Return why SQLite cannot use it, None for each use that it can make. Compiles what would use it, and runs nothing."""
-        found: list[str | None] = []
+    def compile_errors(self, connection: Connection) -> tuple[str | None, ...]:
+        """Return for each use of it why SQLite cannot compile it, None if it can. Runs none of them."""
+        errors: list[str | None] = []
         for statement in self._uses(connection):
             try:
                 connection.exec_driver_sql("EXPLAIN " + statement).close()
-                found.append(None)
+                errors.append(None)
             except DBAPIError as error:
-                found.append(str(error.orig))
-        return tuple(found)
+                errors.append(str(error.orig))
+        return tuple(errors)
 
     def _uses(self, connection: Connection) -> tuple[str, ...]:
         where = f"{quoted(self.schema)}.{quoted(self.table)}"
@@ -80,8 +80,8 @@ class Thing:
             f"DELETE FROM {where}",
         )
 
-    def silently(self, columns: Iterable[str]) -> str | None:
-        """Return a column that it writes in double quotes alone: SQLite takes such a name for a text once the column is gone."""
+    def misread_if_dropped(self, columns: Iterable[str]) -> str | None:
+        """Return a column that it writes in double quotes without a table: SQLite reads such a name as a text once the column is gone."""
         wanted = {column.casefold(): column for column in columns}
         before = ""
         for token in cut(self.sql):
@@ -91,7 +91,7 @@ class Thing:
         return None
 
     def updates_of(self, columns: Iterable[str]) -> str | None:
-        """Return a column in a trigger's UPDATE OF, which SQLite does not look up."""
+        """Return a column in a trigger's UPDATE OF, which SQLite does not check."""
         wanted = {column.casefold(): column for column in columns}
         tokens, listed = list(cut(self.sql)), False
         for at, token in enumerate(tokens):
@@ -104,27 +104,27 @@ class Thing:
         return None
 
     @property
-    def words(self) -> str:
-        """What an error, or `accept_loss`, calls it."""
+    def label(self) -> str:
+        """What an error and `accept_loss` call it."""
         return f"{self.table}: {self.kind} {self.name}" if self.kind != "view" else f"view {self.name}"
 
 
-def on_table(connection: Connection, schema: str, table: str) -> list[Thing]:
-    """Return the indexes and triggers that go when the table is dropped; not those that are made by a UNIQUE or PRIMARY KEY."""
-    return [thing for thing in _all(connection, schema, ("index", "trigger")) if same(thing.table, table)]
+def on_table(connection: Connection, schema: str, table: str) -> list[Dependent]:
+    """Return the indexes and triggers that are dropped with the table, without those of a UNIQUE or PRIMARY KEY. Reads only."""
+    return [found for found in _all(connection, schema, ("index", "trigger")) if same(found.table, table)]
 
 
-def mentioning(connection: Connection, schema: str, table: str) -> list[Thing]:
-    """Return the views and triggers, also other tables' own, in whose text the table's name stands."""
+def mentioning(connection: Connection, schema: str, table: str) -> list[Dependent]:
+    """Return the views and triggers, also those of other tables, that have the table's name in their text. Reads only."""
     return [
-        thing
-        for thing in _all(connection, schema, ("trigger", "view"))
-        if thing.names([table]) or same(thing.table, table)
+        found
+        for found in _all(connection, schema, ("trigger", "view"))
+        if found.names([table]) or same(found.table, table)
     ]
 
 
-def _all(connection: Connection, schema: str, kinds: tuple[str, ...]) -> list[Thing]:
+def _all(connection: Connection, schema: str, kinds: tuple[str, ...]) -> list[Dependent]:
     rows = connection.exec_driver_sql(
         f"SELECT type, name, tbl_name, sql FROM {quoted(schema)}.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
     ).all()
-    return [Thing(kind, name, table, sql, schema) for kind, name, table, sql in rows if kind in kinds]
+    return [Dependent(kind, name, table, sql, schema) for kind, name, table, sql in rows if kind in kinds]

@@ -1,19 +1,21 @@
-"""Tables called `_alembic_tmp_…`, which a rebuild that failed without a transaction has left behind. Nothing is dropped here."""
+"""Tables called `_alembic_tmp_…`, which a rebuild that failed without a transaction has left. Nothing is dropped here."""
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.sqlite.sql.tokens import quoted, same
-from migrator.errors.tree import DatabaseError, MigratorError
+from migrator.errors import error as engine_error
 
 _PREFIX = "_alembic_tmp_"
 _LONGEST = 50  # Alembic cuts the name of its table there
 
 
 def refuse_lost_tables(connection: Connection) -> None:
-    """Raise when a leftover's own table is gone, so that it holds the only copy of the rows; reads, before the first step."""
+    """Raise DatabaseError "table-lost" if a leftover's own table is gone, so that it holds the only copy of the rows.
+
+    Reads only, before the first step; no transaction stays open.
+    """
     tables = _tables(connection, "main")
     connection.rollback()
     for name in tables:
@@ -24,14 +26,14 @@ def refuse_lost_tables(connection: Connection) -> None:
         if not any(same(other, table) or (cut and other.casefold().startswith(table.casefold())) for other in tables):
             rows = _count(connection, "main", name)
             connection.rollback()
-            raise DatabaseError("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))
+            raise engine_error("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))
 
 
-def refuse(connection: Connection, schema: str, name: str, table: str, fail: Callable[..., MigratorError]) -> None:
-    """Raise when the name that a rebuild of `table` needs is taken by the leftover of another one."""
+def refuse(connection: Connection, schema: str, name: str, table: str) -> None:
+    """Raise StepFailed "table-left-over" if the name that a rebuild of `table` needs is taken by an older one's. Reads only."""
     if any(same(name, other) for other in _tables(connection, schema)):
         rows, own = _count(connection, schema, name), _count(connection, schema, table)
-        raise fail("table-left-over", leftover=name, table=table, rows=rows, own=own, file=_file(connection))
+        raise engine_error("table-left-over", leftover=name, table=table, rows=rows, own=own, file=_file(connection))
 
 
 def _tables(connection: Connection, schema: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""The definition of a rebuilt table: what stood there before, changed only in what the step changes.
+"""The definition of a rebuilt table: its old text, changed only in what the step changes.
 
 Alembic makes the new table from what SQLAlchemy reflects, and much of a CREATE TABLE is not reflected. So three texts are compared:
 `old` as SQLite stored it, `base` as Alembic would write the unchanged table, and `new` as it writes the changed one. Where base and new
-agree the step meant nothing, and the old words stay.
+agree the step changes nothing, and the old text stays.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ Additions = list[tuple[Column | None, Clause]]
 class Merge:
     """The three definitions of `table`, and after `run()` what becomes of them.
 
-    `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that it declares as meant,
-    `restates_checks` says that it brings CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns.
+    `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that its revision declares,
+    `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns.
     """
 
     table: str
@@ -36,24 +36,30 @@ class Merge:
     """The new table, to be joined by commas."""
     options: tuple[str, ...] = ()
     lost: list[str] = field(default_factory=list)
-    """What cannot be kept and was not declared as meant, in words."""
+    """What cannot be kept and was not accepted, in words."""
     direct: bool = True
-    """Whether columns come at the end and go, and nothing else happens."""
+    """Whether columns are only added at the end or removed, and nothing else changes."""
     converted: set[str] = field(default_factory=set)
-    """The columns whose values may be others, or compare otherwise, afterwards."""
+    """The columns whose values may change, or may compare in another way afterwards."""
     keys_lost: bool = False
-    """Whether a PRIMARY KEY or UNIQUE, to which a foreign key may refer, goes."""
+    """Whether a PRIMARY KEY or UNIQUE, to which a foreign key may refer, is removed."""
     new_keys: set[str] = field(default_factory=set)
-    """The columns of foreign keys that come."""
+    """The columns of foreign keys that are added."""
+    removed: list[Column] = field(default_factory=list)
+    """The columns that the new table does not have, as they were."""
+    added: list[Column] = field(default_factory=list)
+    """The columns that only the new table has."""
 
     def run(self) -> "Merge":
-        """Do it all, and return itself."""
+        """Merge, and return itself. Sends nothing."""
         self.removed = [column for key, column in self.old.columns.items() if key not in self.new.columns]
         self.added = [column for key, column in self.new.columns.items() if key not in self.old.columns]
         self._gone = {column.key for column in self.removed}
         self._kept: dict[int, str] = {}
         for column in self.removed:
-            if column.key not in self.base.columns:  # a Table of the user's own leaves it out, nothing drops it
+            if (
+                column.key not in self.base.columns
+            ):  # a Table that the revision gave leaves it out, and no operation drops it
                 self._lose(f"{self.table}: column {column.name}")
         additions = self._additions()
         self._constraints(additions)
@@ -62,20 +68,20 @@ class Merge:
         for key in order:
             column, before = self.new.columns[key], self.old.columns.get(key)
             self.items.append(_closed(column.text) if before is None else self._column(before, column, additions))
-        beside = [self._kept[id(clause)] for clause in self.old.constraints if id(clause) in self._kept]
+        table_level = [self._kept[id(clause)] for clause in self.old.constraints if id(clause) in self._kept]
         self.items += [
-            "\n\t" + text for text in (*beside, *(clause.text for column, clause in additions if column is None))
+            "\n\t" + text for text in (*table_level, *(clause.text for column, clause in additions if column is None))
         ]
         self.options = tuple(option for option in self.old.options if f"{self.table}: {option}" not in self.accepted)
         self.options += tuple(o for o in self.new.options if o not in self.base.options and o not in self.old.options)
-        untouched = beside == [clause.text for clause in self.old.constraints] and self.options == self.old.options
+        untouched = table_level == [clause.text for clause in self.old.constraints] and self.options == self.old.options
         self.direct = self.direct and untouched and not additions and order == appended
         return self
 
     def _additions(self) -> Additions:
-        """Return the constraints that the step brings, with the column they are written in; not those of added columns."""
+        """Return the constraints that the step adds, with the column they are written in; not those of added columns."""
         known = [clause.spelled for _, clause in self.base.every()]
-        found: Additions = []
+        additions: Additions = []
         for column, clause in self.new.every():
             if clause.spelled in known:
                 known.remove(clause.spelled)
@@ -84,9 +90,9 @@ class Merge:
             elif clause.kind == "PRIMARY KEY" and self._same_primary_key():
                 continue
             if column is None or column.key in self.old.columns:
-                found.append((column, clause))
-        self.new_keys = {key for _, clause in found if clause.kind == "FOREIGN KEY" for key in clause.columns}
-        return found
+                additions.append((column, clause))
+        self.new_keys = {key for _, clause in additions if clause.kind == "FOREIGN KEY" for key in clause.columns}
+        return additions
 
     def _constraints(self, additions: Additions) -> None:
         candidates = [clause for _, clause in self.base.every()]
@@ -95,7 +101,7 @@ class Merge:
             if match:
                 candidates.remove(match)
             if column is not None and column.key in self._gone:
-                stays = False  # it goes with the column that it is written in
+                stays = False  # it is removed with the column that it is written in
             elif clause.kind == "PRIMARY KEY":
                 stays = self._primary_key_stays(column, clause)
             else:
@@ -103,7 +109,7 @@ class Merge:
             if not stays:
                 self.keys_lost |= clause.kind in ("PRIMARY KEY", "UNIQUE")
             elif match and match.name and clause.name is None and clause.kind != "PRIMARY KEY":
-                # batch_alter_table(naming_convention=…) names what had no name, and later revisions may drop it by that.
+                # batch_alter_table(naming_convention=…) names what had no name, and later revisions may drop it by that name.
                 self._kept[id(clause)] = f"CONSTRAINT {match.tokens[1].text} {clause.text}"
             else:
                 self._kept[id(clause)] = clause.text
@@ -112,7 +118,7 @@ class Merge:
         if base is not None and base.name is not None:
             after = {other.name: other.spelled for _, other in self.new.every()}
             if after.get(base.name) != base.spelled and (base.name in after or base.name not in self.standing):
-                return False  # the step dropped it, or puts another in its place
+                return False  # the step dropped it, or replaces it
         about = set(clause.columns) & self.old.columns.keys()
         words = self._words(column, clause)
         if about & self._gone:
@@ -145,7 +151,7 @@ class Merge:
         return False
 
     def _column(self, old: Column, new: Column, additions: Additions) -> str:
-        """Return the old text, changed in what the step changes."""
+        """Return the column's old text, changed in what the step changes."""
         base = self.base.columns.get(old.key)
         meant = {
             kind for kind in _ATTRIBUTES if base is not None and base.says(kind) != new.says(kind) != old.says(kind)
@@ -178,7 +184,7 @@ class Merge:
         yield from left.values()
 
     def _autoincrement(self, old: Column, new: Column, clause: Clause, meant: set[str]) -> str:
-        """Return the clause, without an AUTOINCREMENT that the new type cannot have or that is meant to go."""
+        """Return the clause, without an AUTOINCREMENT that the new type cannot have or whose loss is accepted."""
         text, words = self._kept[id(clause)], f"{self.table}: AUTOINCREMENT on {old.name}"
         if not clause.says("AUTOINCREMENT"):
             return text
@@ -198,7 +204,7 @@ class Merge:
 
 
 def _alike(old: Clause, base: Clause) -> bool:
-    """Return whether two clauses are one constraint, which reflection may spell with more words, or fewer."""
+    """Return whether two clauses are the same constraint; reflection may spell it with more words, or fewer."""
     if old.kind != base.kind or (old.name and base.name and old.name.casefold() != base.name.casefold()):
         return False
     if old.kind == "CHECK":
@@ -209,6 +215,6 @@ def _alike(old: Clause, base: Clause) -> bool:
 
 
 def _closed(text: str) -> str:
-    """Return the text of an item so that a comma may follow: a comment at its end would swallow it."""
+    """Return the text of an item so that a comma may follow: a comment at its end would hide the comma."""
     text = text.rstrip()
     return text + ("\n" if "--" in text.rsplit("\n", 1)[-1] else "")

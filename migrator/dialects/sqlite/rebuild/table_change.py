@@ -1,21 +1,23 @@
-"""One table's change in batch mode: done directly, or by a new table in its place with everything that hung on the old one."""
+"""One table's change in batch mode: done directly, or by a new table in its place, with everything that depended on the old one."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import NullType, UserDefinedType
 
+from migrator.alembic_private import comes_with_a_column, unchanged_table
 from migrator.dialects.sqlite import disk_space
 from migrator.dialects.sqlite.rebuild import leftovers
-from migrator.dialects.sqlite.rebuild.dependents import Thing, mentioning, on_table
+from migrator.dialects.sqlite.rebuild.dependents import Dependent, on_table
 from migrator.dialects.sqlite.rebuild.merge import Merge
+from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.sql.create_table import Definition, parse
 from migrator.dialects.sqlite.sql.tokens import quoted, same
-
-if TYPE_CHECKING:
-    from migrator.dialects.sqlite.rebuild.impl import Rebuilding, Step
+from migrator.errors import error as engine_error
 
 _NOT_A_REFUSAL = ("locked", "disk", "full", "interrupted")
 
@@ -26,14 +28,25 @@ class Untyped(UserDefinedType[Any]):
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
-        """As SQLAlchemy asks it: what stands behind the column's name."""
+        """Return what follows the column's name, as SQLAlchemy asks for it."""
         return ""
 
 
-class TableChange:
-    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, the copy, `put_back()`."""
+class Rename(NamedTuple):
+    """A column's name before and after."""
 
-    def __init__(self, impl: "Rebuilding", step: "Step", batch: ApplyBatchImpl) -> None:
+    old: str
+    new: str
+
+
+class TableChange:
+    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, the copy, `put_back()`.
+
+    Everything happens in the step's transaction.
+    """
+
+    def __init__(self, impl: SQLiteImpl, step: RebuildStep, batch: ApplyBatchImpl) -> None:
+        """Take from the batch what the engine does itself. Reads only. Raises StepFailed "table-sql-unreadable"."""
         assert impl.connection is not None
         assert batch.new_table is not None
         self.impl, self.step, self.connection, self._batch = impl, step, impl.connection, batch
@@ -46,14 +59,14 @@ class TableChange:
         try:
             old = parse(sql[0][0] or "")
         except ValueError as error:
-            raise step.fail("rebuild-unclear", table=self.name, reason=error) from error
+            raise engine_error("table-sql-unreadable", table=self.name, reason=error) from error
         self._renames = list(self._take_renames())
-        self._things = [
-            thing for thing in on_table(self.connection, self.schema, self.name) if not self._is_dropped(thing)
+        self._dependents = [
+            found for found in on_table(self.connection, self.schema, self.name) if not self._is_dropped(found)
         ]
-        known = {thing.name for thing in self._things}
+        known = {dependent.name for dependent in self._dependents}
         self._indexes = [
-            index for index in batch.indexes.values() if index.name not in known and not index._column_flag
+            index for index in batch.indexes.values() if index.name not in known and not comes_with_a_column(index)
         ]
         self._indexes += batch.new_indexes.values()
         batch.indexes, batch.new_indexes = {}, {}
@@ -72,17 +85,14 @@ class TableChange:
 
     def _merge(self, old: Definition) -> Merge:
         batch = self._batch
-        unchanged = ApplyBatchImpl(self.impl, batch.table, (), {}, batch.reflected)
-        unchanged._transfer_elements_to_new_table()
-        assert unchanged.new_table is not None
         merge = Merge(
             table=self.name,
             old=old,
-            base=self._compiled(unchanged.new_table),
+            base=self._compiled(unchanged_table(batch, self.impl)),
             new=self._compiled(self.new_table),
             standing=frozenset(str(name) for name in batch.named_constraints),
             accepted=self.step.accepted,
-            # Alembic puts a new column behind one that the same batch drops; only a column put before another is an order asked for.
+            # Alembic puts a new column after one that the same batch drops; only a column put before another is an order asked for.
             arranges=bool(batch.partial_reordering)
             or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
             restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
@@ -94,9 +104,8 @@ class TableChange:
             f"{self.name}: the new constraint {name}, which names a column that is not there" for name in lacking
         ]
         gone = [column.name for column in merge.removed]
-        broken = [(thing, column) for thing in self._things if thing.kind == "index" and (column := thing.names(gone))]
-        merge.lost += [thing.words for thing, _ in broken]
-        self._things = [thing for thing in self._things if thing.words not in self.step.accepted]
+        merge.lost += [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
+        self._dependents = [kept for kept in self._dependents if kept.label not in self.step.accepted]
         return merge
 
     def _compiled(self, table: sa.Table) -> Definition:
@@ -105,30 +114,31 @@ class TableChange:
                 column.type = Untyped()
         return parse(str(sa.schema.CreateTable(table).compile(dialect=self.impl.dialect)).strip())
 
-    def _take_renames(self) -> Any:
-        """Take the new names out of the batch: SQLite itself renames a column everywhere, in CHECKs, triggers and views."""
+    def _take_renames(self) -> Iterator[Rename]:
+        """Take the new names out of the batch, because SQLite itself renames a column everywhere: in CHECKs, triggers and views."""
         for name, transfer in self._batch.column_transfers.items():
             if "name" in transfer:
                 column = self._batch.columns[name]
-                yield name, column.name
+                yield Rename(name, column.name)
                 column.name = name
 
-    def _is_dropped(self, thing: Thing) -> bool:
+    def _is_dropped(self, dependent: Dependent) -> bool:
         reflected = {index.name for index in self._batch.table.indexes}
-        return thing.kind == "index" and thing.name in reflected and thing.name not in self._batch.indexes
+        name = dependent.name
+        return dependent.kind == "index" and name in reflected and name not in self._batch.indexes
 
     def directly(self) -> bool:
-        """Do it without a new table where SQLite can; nothing is left of a try that it refuses."""
+        """Change the table without a new one, and return whether SQLite could. Nothing is left of a try that it refuses."""
         merge = self.merge
         if merge.lost or not merge.direct or not (merge.removed or merge.added or self._renames):
             return False
         where = f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)}"
-        kept = {thing.name for thing in self._things}
+        kept = {dependent.name for dependent in self._dependents}
         self._run("SAVEPOINT migrator_direct")
         try:
-            for thing in on_table(self.connection, self.schema, self.name):
-                if thing.name not in kept:
-                    thing.drop(self.connection)
+            for dependent in on_table(self.connection, self.schema, self.name):
+                if dependent.name not in kept:
+                    dependent.drop(self.connection)
             for column in merge.removed:
                 self._run(f"{where} DROP COLUMN {quoted(column.name)}")
             for column in merge.added:
@@ -142,24 +152,23 @@ class TableChange:
         return self.done
 
     def create(self) -> None:
-        """Make the empty new table, once it is sure that nothing is lost, that no foreign key breaks unseen, and that there is room."""
+        """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
+
+        Raises StepFailed "rebuild-loses", "table-left-over" or "disk-too-small", before anything is changed.
+        """
         self.step.refuse(self.name, self.merge.lost)
-        leftovers.refuse(self.connection, self.schema, self.new_name, self.name, self.step.fail)
-        disk_space.check(self.connection, self.schema, self.name, self.step.fail)
+        leftovers.refuse(self.connection, self.schema, self.new_name, self.name)
+        disk_space.check(self.connection, self.schema, self.name)
         self._run("PRAGMA foreign_keys = OFF")  # an autocommit_block() may have had them switched on
         self._watch_keys()
         gone = tuple(column.name for column in self.merge.removed)
-        if gone:
-            self.step.doubtful += [
-                (thing, thing.troubles(self.connection), gone)
-                for thing in mentioning(self.connection, self.schema, self.name)
-            ]
+        self.step.doubt(self.connection, self.schema, self.name, gone)
         self._saved = {name: self._rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
-        self.step.keys.quiet = True
+        self.step.keys.pause()
         self._run(self.text)
 
     def _watch_keys(self) -> None:
-        """A copy of every row breaks no key unless a key is new, or the columns of one are converted."""
+        """Note the keys that the rebuild may break: copying every row breaks none, unless a key is new or its columns are converted."""
         if self.schema != "main":
             return
         keys, merge = self.step.keys, self.merge
@@ -181,7 +190,7 @@ class TableChange:
         return "CONFLICT" in self.text.upper()
 
     def check_copy(self) -> None:
-        """Count the rows where an ON CONFLICT could have left some out; else a copy is whole, or an error."""
+        """Count the rows if an ON CONFLICT could have left some out; else a copy is whole, or an error. Raises StepFailed."""
         if self._may_skip_rows:
             before, after = (
                 self._ask(f"SELECT count(*) FROM {{schema}}.{quoted(n)}")[0][0] for n in (self.name, self.new_name)
@@ -190,11 +199,11 @@ class TableChange:
                 self.step.refuse(self.name, [f"{self.name}: {before - after} of {before} rows"])
 
     def put_back(self) -> None:
-        """Make the indexes and triggers again from their own words, and what SQLite counted and estimated for the table."""
+        """Create the indexes and triggers again from their own text, and restore SQLite's counter and statistics of the table."""
         self.step.keys.resume()
-        for thing in self._things:
-            thing.create(self.connection)
-        self.step.put_back += self._things
+        for dependent in self._dependents:
+            dependent.create(self.connection)
+        self.step.put_back += self._dependents
         where = quoted(self.schema)
         key = parse(self.text).primary_key
         for _, seq in self._saved["sqlite_sequence"] if key and key[1].says("AUTOINCREMENT") else ():
@@ -206,7 +215,7 @@ class TableChange:
                 self._run(f"INSERT INTO {where}.{name} VALUES ({', '.join('?' * len(row))})", *row)
 
     def finish(self) -> None:
-        """Make the batch's own indexes and give columns their new names; an index may be on either name."""
+        """Create the batch's own indexes and rename its columns; an index may be on either name."""
         columns = {row[1].casefold() for row in self._ask(f"PRAGMA {{schema}}.table_xinfo({quoted(self.name)})")}
         later = [
             index for index in self._indexes if not {column.name.casefold() for column in index.columns} <= columns
@@ -214,15 +223,15 @@ class TableChange:
         for index in self._indexes:
             if index not in later:
                 self.impl.create_index(index)
-        if {new.casefold() for _, new in self._renames} & columns:  # two columns that change places
-            between = [(old, f"_migrator_{at}") for at, (old, _) in enumerate(self._renames)]
-            self._rename(between)
-            self._renames = [(name, new) for (_, name), (_, new) in zip(between, self._renames, strict=True)]
+        if {rename.new.casefold() for rename in self._renames} & columns:  # two columns that change places
+            aside = [Rename(old, f"_migrator_{at}") for at, (old, _) in enumerate(self._renames)]
+            self._rename(aside)
+            self._renames = [Rename(name, new) for (_, name), (_, new) in zip(aside, self._renames, strict=True)]
         self._rename(self._renames)
         for index in later:
             self.impl.create_index(index)
 
-    def _rename(self, renames: list[tuple[str, str]]) -> None:
+    def _rename(self, renames: list[Rename]) -> None:
         for old, new in renames:
             self._run(
                 f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)} RENAME COLUMN {quoted(old)} TO {quoted(new)}"

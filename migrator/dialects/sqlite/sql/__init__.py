@@ -1,1 +1,1 @@
-"""SQLite's SQL, read as text."""
+"""Reading SQL of SQLite as text."""

@@ -1,6 +1,6 @@
-"""A CREATE TABLE, taken apart into columns, constraints and options, each with its own text.
+"""A CREATE TABLE split into columns, constraints and options, each with its own text, left as it was written.
 
-The grammar is the one of sqlite.org/lang_createtable.html. What the parts say is left as it was written.
+The grammar is the one of sqlite.org/lang_createtable.html.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ CONSTRAINTS = ("PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN KEY")
 
 @dataclass(frozen=True)
 class Clause:
-    """A constraint or another clause; `columns` are those it is about, `target` is the table and columns it refers to."""
+    """A constraint or another clause. `columns` are those it is about, `target` is the table and then the columns it refers to."""
 
     kind: str
     text: str
@@ -34,12 +34,12 @@ class Clause:
 
     @property
     def body(self) -> tuple[str, ...]:
-        """What it says, whatever its name and its spelling."""
+        """Its tokens without its name, in one spelling."""
         return tuple(token.normal for token in self.tokens[2 if self.name is not None else 0 :])
 
     @property
     def spelled(self) -> tuple[str, ...]:
-        """What it says, its name included."""
+        """Its tokens with its name, in one spelling."""
         return tuple(token.normal for token in self.tokens)
 
     def says(self, word: str) -> bool:
@@ -49,7 +49,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Column:
-    """`text` is everything between two commas, comments included."""
+    """A column. `head` is its name as written, `text` everything between two commas, comments included."""
 
     name: str
     head: str
@@ -64,11 +64,11 @@ class Column:
         return self.name.casefold()
 
     def of(self, kind: str) -> Clause | None:
-        """Return the first clause of a kind, None where there is none."""
+        """Return the first clause of a kind, None if there is none."""
         return next((clause for clause in self.clauses if clause.kind == kind), None)
 
     def says(self, kind: str) -> tuple[str, ...]:
-        """Return what the column says about a kind of thing, comparable; empty when nothing."""
+        """Return the tokens of its "TYPE" or of its first clause of a kind, in one spelling; empty if it has none."""
         if kind == "TYPE":
             return self.type
         clause = self.of(kind)
@@ -77,14 +77,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Definition:
-    """A table as its text says. `constraints` are those that stand beside the columns."""
+    """A table. `columns` are keyed by their case-folded names, `constraints` are those that are not written in a column."""
 
     columns: dict[str, Column]
     constraints: tuple[Clause, ...]
     options: tuple[str, ...]
 
     def every(self) -> Iterator[tuple[Column | None, Clause]]:
-        """Yield each constraint, with the column that it is written in."""
+        """Yield each constraint, with the column that it is written in, None for the table's own."""
         for column in self.columns.values():
             for clause in column.clauses:
                 if clause.kind in CONSTRAINTS:
@@ -94,12 +94,12 @@ class Definition:
 
     @property
     def primary_key(self) -> tuple[Column | None, Clause] | None:
-        """The clause of the primary key, with its column where it stands on one."""
+        """The clause of the primary key, with the column that it is written in; None if the table has none."""
         return next(((column, clause) for column, clause in self.every() if clause.kind == "PRIMARY KEY"), None)
 
 
 def parse(sql: str) -> Definition:
-    """Return the parts of a CREATE TABLE; ValueError where it is none, or one that cannot be understood."""
+    """Return the parts of a CREATE TABLE. Raises ValueError for any other text, and for one that this grammar does not cover."""
     tokens = list(cut(sql))
     if not [token.word for token in tokens[:2]] == ["CREATE", "TABLE"]:
         raise ValueError("not a CREATE TABLE")
@@ -149,7 +149,7 @@ def _column(sql: str, item: Sequence[Token], text: str) -> Column:
 
 
 def _starts(item: Sequence[Token], words: set[str]) -> Iterator[int]:
-    """Yield where in an item a clause begins; SQLite wants no comma between two of them."""
+    """Yield the index of each token of an item that begins a clause; SQLite needs no comma between two of them."""
     for at, (depth, token) in enumerate(with_depth(item)):
         word = token.word
         before = item[at - 1].word if at else ""

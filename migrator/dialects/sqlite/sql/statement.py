@@ -1,4 +1,4 @@
-"""What a statement does to a SQLite database, as far as its foreign keys are concerned; it is read, never run."""
+"""What a statement does to a SQLite database, as far as foreign keys and rebuilds depend on it. It is read, never run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ _WRITES = ("INSERT", "REPLACE", "UPDATE", "DELETE")
 
 @dataclass(frozen=True)
 class Statement:
-    """`verb` is the first word that counts, `kind` what is created, dropped or altered, `name` what it is done to.
+    """A statement: `verb` is its main verb ("SELECT" for all that change nothing), `kind` and `name` say what it creates, changes or drops.
 
     `columns` are those an UPDATE sets, None for all, or the one that is renamed; `replaces` says that an INSERT may also change or
-    remove rows; `renamed` is a new name; `refers` says that a foreign key comes; `known` is false where the words could mean anything.
+    remove rows; `renamed` is a new name; `refers` says that it adds a foreign key; `known` is false if it could do anything.
     """
 
     verb: str
@@ -35,7 +35,7 @@ class Statement:
 
 @lru_cache(maxsize=128)
 def read(sql: str) -> Statement:
-    """Return what the statement does; one text is read once."""
+    """Return what the statement does. The last 128 texts are remembered."""
     tokens = cut(sql)
     first = next((token for token in tokens if token.text != ";"), None)
     verb = first.word if first else "SELECT"
@@ -99,7 +99,7 @@ def _until(tokens: Iterator[Token], *words: str) -> bool:
 
 
 def _name(tokens: Iterator[Token]) -> tuple[str, Iterator[Token]]:
-    """Return the next name, without a schema before it, and the tokens behind it."""
+    """Return the next name, without a schema before it, and the tokens after it."""
     name, before = "", None
     for token in tokens:
         if token.word in ("IF", "NOT", "EXISTS") and not name:

@@ -1,4 +1,4 @@
-"""SQLite's SQL, cut into tokens: enough to compare two texts, and to cut one at the right places.
+"""SQLite's SQL in tokens: enough to compare two texts, and to split one at the right places.
 
 The lexical rules are those of sqlite.org/lang_keywords.html and lang_expr.html; nothing is parsed here.
 """
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL and where it stood in its text."""
+    """A piece of SQL, and its position in the text."""
 
     kind: str
     text: str
@@ -31,12 +31,12 @@ class Token:
 
     @property
     def word(self) -> str:
-        """The upper-case keyword that this may be; empty for everything else, a quoted name included."""
+        """The keyword that this may be, in upper case; empty for everything else, also for a quoted name."""
         return self.text.upper() if self.kind == "word" else ""
 
     @property
     def name(self) -> str:
-        """The name that this may be, without its quotes; SQLite takes a string where only a name can stand."""
+        """The name that this may be, without its quotes; SQLite accepts a string if only a name is possible."""
         if self.kind == "word":
             return self.text
         if self.kind not in ("quoted", "string"):
@@ -47,19 +47,19 @@ class Token:
 
     @property
     def normal(self) -> str:
-        """The same for every spelling of one thing: names without quotes and case, all else as it is."""
+        """One spelling for all: names without quotes and case, everything else as it is."""
         return self.name.casefold() if self.kind in ("word", "quoted") else self.text
 
 
 def cut(sql: str) -> Iterator[Token]:
-    """Yield the tokens of a text, without spaces and comments; reads no further than it is asked to."""
+    """Yield the tokens of a text, without spaces and comments; it reads no further than the caller does."""
     for found in _TOKEN.finditer(sql):
         if found.lastgroup != "skip":
             yield Token(str(found.lastgroup), found.group(), found.start(), found.end())
 
 
 def with_depth(tokens: Iterable[Token]) -> Iterator[tuple[int, Token]]:
-    """Yield each token with the number of brackets around it; a bracket itself counts as outside."""
+    """Yield each token with the number of brackets around it; a bracket is not inside itself."""
     depth = 0
     for token in tokens:
         if token.text == ")":
@@ -70,15 +70,15 @@ def with_depth(tokens: Iterable[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def names_in(tokens: Iterable[Token]) -> set[str]:
-    """Return everything in the tokens that could be a name, without case."""
+    """Return everything in the tokens that could be a name, case-folded."""
     return {token.normal for token in tokens if token.kind in ("word", "quoted")}
 
 
 def quoted(name: str) -> str:
-    """Return the name as SQL, whatever is in it."""
+    """Return the name in double quotes, as SQL, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def same(one: str, other: str) -> bool:
-    """Return whether SQLite takes the two names for one."""
+    """Return whether SQLite takes the two for the same name."""
     return one.casefold() == other.casefold()

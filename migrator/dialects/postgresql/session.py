@@ -1,0 +1,145 @@
+"""One run on PostgreSQL: an advisory lock on the session that migrates, and a `lock_timeout` in every transaction."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from migrator.dialects.postgresql import sessions
+from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
+from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
+from migrator.dialects.questions import Questions
+from migrator.dialects.session import Session, autocommits
+from migrator.errors import error as engine_error
+from migrator.settings import Settings
+
+_TABLE_LOCKING = re.compile(
+    r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
+)
+
+
+class PostgreSQLSession(Session):
+    """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one."""
+
+    def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
+        super().__init__(dialect, connection, settings)
+        self._indexes: set[str] = set()
+        self._search_path: str | None = None
+        self._user: str | None = None
+        self._lock_timeout = "0"
+
+    @contextmanager
+    def lock(self, version_table: str) -> Iterator[None]:
+        # Read here: after a failure there may be no session left to ask.
+        question = "SELECT current_setting('search_path') AS path, current_user AS role"
+        row = ask(self.connection, question).mappings().one()
+        self._search_path, self._user = row["path"], row["role"]
+        self.connection.rollback()
+        self._lock = AdvisoryLock(self.connection, version_table)
+        with self._lock.held(self.wait_for):
+            yield
+
+    @contextmanager
+    def writing(self, migration: MigrationContext) -> Iterator[None]:
+        self._lock_timeout = ask(self.connection, "SELECT current_setting('lock_timeout')").scalar_one()
+        self.connection.rollback()
+        listeners = (
+            ("before_cursor_execute", self._limit),
+            ("after_cursor_execute", self._unlimit),
+            ("after_cursor_execute", self._note_index),
+        )
+        for name, listener in listeners:
+            sa.event.listen(self.connection, name, listener)
+        try:
+            with super().writing(migration):
+                yield
+        finally:
+            for name, listener in listeners:
+                sa.event.remove(self.connection, name, listener)
+            with until_broken(self.connection):
+                put(self.connection, "lock_timeout", self._lock_timeout)
+                self.connection.commit()
+
+    def _begin(self) -> None:
+        limit = self.limits.statement_timeout
+        held = self._lock.is_held(
+            ", set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
+            "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
+            wait=str(self._wait),
+            limit=None if limit is None else str(limit),
+        )
+        if not held:
+            raise engine_error("lock-lost")
+
+    @property
+    def _wait(self) -> int:
+        """Milliseconds that a statement of this try may wait for a lock: a hundredth more each time, because every writer waits too."""
+        return int(self.limits.lock_timeout * min(1 + 0.01 * (self.attempt - 1), 2))
+
+    def _limit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        """Limit the wait for a table also in an `autocommit_block()`, where no transaction carries the setting.
+
+        Not the wait of CONCURRENTLY, which waits for every open transaction and blocks no other session, and not the wait for a row.
+        """
+        if autocommits(connection) and _TABLE_LOCKING.match(statement):
+            cursor.execute(f"SET lock_timeout = {0 if 'CONCURRENTLY' in statement.upper() else self._wait}")
+
+    def _unlimit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if autocommits(connection) and _TABLE_LOCKING.match(statement):
+            with closing(connection.connection.cursor()) as other:
+                other.execute(f"SET lock_timeout = '{self._lock_timeout}'")
+
+    def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        # Only these can end with an INVALID index, or take one for their own.
+        if ("CONCURRENTLY" in statement.upper() or "EXISTS" in statement.upper()) and (name := created_by(statement)):
+            self._indexes.add(name)
+
+    def already_done(self, statement: str, *, begun: bool) -> bool:
+        name = created_by(statement)
+        if name is None:
+            return not begun
+        for broken in invalid(self.connection, {name}):
+            self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}")
+        return exists(self.connection, name)
+
+    def left_partial(self, statement: str) -> bool:
+        name = created_by(statement)
+        return name is not None and bool(invalid(self.connection, {name}))
+
+    def user(self) -> str | None:
+        if self._user is None:
+            self._user = str(ask(self.connection, "SELECT current_user").scalar_one())
+        return self._user
+
+    def is_blocked(self, error: DBAPIError) -> bool:
+        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
+
+    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+        found = sessions.blockers_of(self.connection, error.statement or "")
+        self.connection.rollback()
+        if tables := {table for blocker in found for table in blocker.vacuums}:
+            sessions.stop_autovacuum(self.connection, tables)
+        return tuple(map(str, found))
+
+    @property
+    def patience(self) -> float:
+        return self.limits.retry_for
+
+    @contextmanager
+    def second_connection(self) -> Iterator[Connection]:
+        with self.connection.engine.connect() as other:
+            if self._search_path is not None:
+                put(other, "search_path", self._search_path, local=True)
+            yield other
+
+    def invalid_indexes(self) -> tuple[str, ...]:
+        broken = invalid(self.connection, self._indexes) if self._indexes else []
+        if not broken:
+            self._indexes.clear()
+        return tuple(broken)

@@ -1,0 +1,93 @@
+"""The questions about a database that need no run. Here each is answered "no, nothing"."""
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from migrator.errors import error as engine_error
+from migrator.url import mask, scrub
+
+
+class UnseenIndex(NamedTuple):
+    """An index that SQLAlchemy does not reflect. `definition` is what follows the table's name, with `unique ` in front where it is."""
+
+    name: str
+    definition: str
+
+
+class Explanation(NamedTuple):
+    """Why a database cannot be used, and what the user can do: one sentence each."""
+
+    reason: str
+    advice: str
+
+
+class Questions:
+    """What is asked of a database outside of a run, and what a `Session` knows of its database. It holds nothing."""
+
+    name: str
+    """The name of SQLAlchemy's dialect."""
+
+    def missing(self, url: sa.URL) -> str | None:
+        """Return the path of the file that connecting would create, None if it exists or there is no such thing. Reads only."""
+        return None
+
+    def schemas(self, connection: Connection) -> tuple[str | None, ...]:
+        """Return the schemas in which tables may be, None for the default one. Reads only."""
+        return (None,)
+
+    def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
+        """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""
+        return {}
+
+    def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
+        """Return the SQL that creates these tables and all that depends on them, if the database stores it word for word. Reads only."""
+        return []
+
+    def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
+        """Keep other sessions from changing the definition of these tables until the transaction ends; they may change rows."""
+
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """Create an empty database of the same kind, connect to it, and drop it afterwards. Raises DatabaseError if it is not allowed."""
+        raise NotImplementedError
+
+    def offline(self, migration: MigrationContext) -> None:
+        """Prepare a run that writes SQL to a file."""
+
+    def in_autocommit(self, connection: Connection) -> bool:
+        """Return whether the connection commits each statement by itself. Sends nothing."""
+        return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+    def strip_casts(self, expression: str) -> str:
+        """Return a default or a condition without the casts to text that the database adds on its own."""
+        return expression
+
+    def types_first(self, metadata: sa.MetaData) -> Iterator[str]:
+        """Yield the SQL of the schemas and types that must exist before these tables; a type that two tables use comes once."""
+        yield from ()
+
+    def render_type(self, item: object) -> str | Literal[False]:
+        """Return how a revision writes a type whose SQL `types_first` yields, False for all others. As Alembic's `render_item`."""
+        return False
+
+    def explain(self, error: DBAPIError, url: sa.URL) -> Explanation:
+        """Return why the database cannot be used, and what to do. Reads nothing but the error and, on SQLite, the path."""
+        return Explanation(" ".join(str(error.orig).split()), "Read what the database says.")
+
+    @contextmanager
+    def translate_driver_errors(self, url: sa.URL, source: str) -> Iterator[None]:
+        """Raise DatabaseError "database-unreachable" in place of what the driver raises in the block; passwords are hidden in it.
+
+        `source` says where the URL was found.
+        """
+        try:
+            yield
+        except DBAPIError as error:
+            reason, advice = self.explain(error, url)
+            fields: dict[str, Any] = {"url": mask(url), "reason": scrub(reason, url), "advice": advice}
+            raise engine_error("database-unreachable", source=source, **fields) from error

@@ -1,0 +1,160 @@
+"""One run on one connection: its lock, its transactions, its waiting, and what the database must still be asked before a commit."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from migrator.dialects.questions import Questions
+from migrator.errors import error as engine_error
+from migrator.settings import Settings
+
+_log = logging.getLogger("migrator")
+_REPEAT = 10.0  # seconds between two log lines of a waiting run
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a step may wait and run, and what it may lose: the settings, overridden by what its revision file says."""
+
+    lock_wait: float
+    """Seconds to wait for another run, or on SQLite for any other program that holds the database."""
+    lock_timeout: int
+    """Milliseconds that a statement may queue for a table's lock on PostgreSQL."""
+    statement_timeout: int | None
+    """Milliseconds that one statement may take on PostgreSQL, None for the server's own setting."""
+    retry_for: float
+    """Seconds during which a step that ran into `lock_timeout` is tried again on PostgreSQL."""
+    accept_loss: frozenset[str] = frozenset()
+    """What a rebuild on SQLite may lose, in the words of the error "rebuild-loses"."""
+
+
+class BrokenKey(Protocol):
+    """A row whose foreign key names no row. `str()` says which row, which key and which parent."""
+
+    @property
+    def table(self) -> str:
+        """The table that has the row."""
+
+
+class Session:
+    """What a run asks of its database, in order: `await_readable`, `lock`, `writing`, and for each try of a step `start_attempt`,
+    the questions, `end_attempt`. A database overrides what it has to say; here nothing is locked, found or refused.
+    """
+
+    def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
+        """Hold the connection; nothing is sent. The limits are those of the settings until the first `start_attempt`."""
+        self.dialect = dialect
+        self.connection = connection
+        self.settings = settings
+        self.limits = Limits(settings.lock_wait, settings.lock_timeout, settings.statement_timeout, settings.retry_for)
+        self.attempt = 1
+        """Which try of the step this is, from 1."""
+
+    def lock(self, version_table: str) -> AbstractContextManager[None]:
+        """Hold the lock that lets one run at a time change this database. Raises LockError after `settings.lock_wait` seconds."""
+        return nullcontext()
+
+    def wait_for(self, take: Callable[[], bool], holder: Callable[[], str]) -> None:
+        """Call `take` until it returns true, and log now and then who holds the lock. Raises LockError after `lock_wait` seconds."""
+        started, said, pause = time.monotonic(), float("-inf"), 0.05
+        while not take():
+            who, now = holder(), time.monotonic()
+            if now - started >= self.settings.lock_wait:
+                raise engine_error("lock-timeout", holder=who, seconds=round(now - started))
+            if now - said >= _REPEAT:
+                _log.warning("Waiting for another run: %s", who)
+                said = now
+            time.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 1.5, 1.0)
+
+    def await_readable(self) -> None:
+        """Wait until the database can be read at all. Raises LockError after `settings.lock_wait` seconds. No transaction stays open."""
+
+    @contextmanager
+    def writing(self, migration: MigrationContext) -> Iterator[None]:
+        """Prepare the connection for steps and restore it afterwards. Each transaction in the block begins under the step's limits."""
+        sa.event.listen(self.connection, "begin", self._on_begin)
+        try:
+            yield
+        finally:
+            sa.event.remove(self.connection, "begin", self._on_begin)
+
+    def _on_begin(self, connection: Connection) -> None:
+        if not autocommits(connection):
+            self._begin()
+
+    def _begin(self) -> None:
+        """Send what each transaction starts with."""
+
+    def start_attempt(self, limits: Limits, attempt: int) -> None:
+        """Forget the step before and the try before; called before each try of each step, outside of a transaction. Sends nothing.
+
+        `attempt` counts from 1.
+        """
+        self.limits, self.attempt = limits, attempt
+
+    def end_attempt(self) -> None:
+        """End what the try left open in the driver; called after each try, when SQLAlchemy's transaction is over."""
+
+    def already_done(self, statement: str, *, begun: bool) -> bool:
+        """Return whether a statement of an interrupted step has had its effect; `begun` if its end was not seen.
+
+        Removes what it left half done, so that it can be executed again.
+        """
+        return not begun
+
+    def left_partial(self, statement: str) -> bool:
+        """Return whether a statement that the database refused has left a part of itself nevertheless. Reads only."""
+        return False
+
+    def user(self) -> str | None:
+        """Return the database's user, None if there are no users."""
+        return None
+
+    def is_blocked(self, error: DBAPIError) -> bool:
+        """Return whether the error says that another session holds what the step needs. Sends nothing."""
+        return False
+
+    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+        """Return the sessions that may hold what the step needs, each in a few words. In a transaction of its own, changes no row."""
+        return ()
+
+    @property
+    def patience(self) -> float:
+        """Seconds during which a blocked step is tried again."""
+        return 0.0
+
+    def second_connection(self) -> AbstractContextManager[Connection]:
+        """Return another connection to the same database, which has seen nothing of the run."""
+        return self.connection.engine.connect()
+
+    def broken_foreign_keys(self) -> tuple[BrokenKey, ...]:
+        """Return the rows without a parent that the step made. In the step's transaction, after its change. Reads only."""
+        return ()
+
+    def verify_rebuilds(self) -> None:
+        """Raise StepFailed "rebuild-loses" if a rebuild lost what the step may not lose. In its transaction, after its change.
+
+        Drops views and triggers that no longer work and whose loss the revision accepts.
+        """
+
+    def invalid_indexes(self) -> tuple[str, ...]:
+        """Return the INVALID ones of the indexes that the step created, or took for existing (IF NOT EXISTS). Reads only.
+
+        Quoted, with their schema. Forgets the step's indexes if all are valid.
+        """
+        return ()
+
+
+def autocommits(connection: Connection) -> bool:
+    """Return whether SQLAlchemy was told to commit each statement by itself, as in an `autocommit_block()`. Sends nothing."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"

@@ -1,0 +1,26 @@
+"""One look at a SQLite file, through Python's own driver."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from migrator.dialects.look import PLAIN, Look
+
+_PREFIX = "sqlite:///"
+
+
+def look(settings_url: str, root: Path, queries: Sequence[str]) -> Look | None:
+    """Return the answers to the queries, None for any URL that is not plain and for whatever SQLite refuses. Reads only.
+
+    `root` is the folder that a relative path is taken from.
+    """
+    path = root / settings_url.removeprefix(_PREFIX)
+    if not settings_url.startswith(_PREFIX) or not PLAIN.fullmatch(str(path)) or not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection:
+            answers = tuple(connection.execute(query).fetchall() for query in queries)
+    except sqlite3.Error:  # no such table, no database, locked: the engine itself says it better
+        return None
+    return Look(f"sqlite+pysqlite:///{path}", answers)

@@ -1,0 +1,161 @@
+"""One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+
+from migrator.dialects.session import Limits, Session
+from migrator.dialects.sqlite import busy, pragma
+from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
+from migrator.dialects.sqlite.lock import LockFile, refuse_read_only
+from migrator.dialects.sqlite.rebuild import leftovers
+from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
+from migrator.dialects.sqlite.rebuild.step import RebuildStep
+from migrator.dialects.sqlite.statements_seen import StatementsSeen
+
+
+class SQLiteSession(Session):
+    """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not send for DDL."""
+
+    _keys: ForeignKeys | None = None
+    _rebuilds: RebuildImpl | None = None
+
+    @contextmanager
+    def lock(self, version_table: str) -> Iterator[None]:
+        if self._file is None:  # a database in memory has no second process
+            yield
+            return
+        refuse_read_only(self.connection)
+        with LockFile(self._file).held(self.wait_for):
+            yield
+
+    def await_readable(self) -> None:
+        self._await_readable(self.connection)
+
+    def _await_readable(self, connection: Connection) -> None:
+        """Wait for a writer that lets no other program read; after `lock_wait` seconds it is named as the reason."""
+        before = self._limit_busy_timeout(connection)
+
+        def look() -> None:
+            try:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").close()
+            finally:
+                connection.rollback()
+
+        try:
+            busy.retry_while_locked(look, self._file, self.settings.lock_wait)
+        finally:
+            pragma.put(connection, "busy_timeout", before)
+
+    def _limit_busy_timeout(self, connection: Connection) -> int:
+        """Let no statement wait for longer than a run may. Return what it was, in milliseconds."""
+        before = int(str(pragma.get(connection, "busy_timeout")))
+        pragma.put(connection, "busy_timeout", min(before, round(self.settings.lock_wait * 1000)))
+        return before
+
+    @contextmanager
+    def writing(self, migration: MigrationContext) -> Iterator[None]:
+        """Switch foreign keys off for the steps and watch them instead; put `RebuildImpl` in the place of Alembic's SQLite.
+
+        Raises DatabaseError "table-lost" for a table of which only the copy of a failed rebuild is left.
+        """
+        _ = self._file  # asked now, because it ends a transaction
+        driver = self._driver
+        before = driver.isolation_level
+        keys, patience = pragma.get(self.connection, "foreign_keys"), self._limit_busy_timeout(self.connection)
+        leftovers.refuse_lost_tables(self.connection)
+        driver.isolation_level = None
+        seen = StatementsSeen(self.connection)
+        self._keys = ForeignKeys(seen)
+        stock, migration.impl = migration.impl, RebuildImpl.around(migration.impl)
+        self._rebuilds = migration.impl
+        self._start_step()
+        pragma.put(self.connection, "foreign_keys", "OFF")  # here, because a transaction ignores it silently
+        try:
+            with (
+                warnings.catch_warnings(),
+                seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
+                super().writing(migration),
+            ):
+                _ignore_what_is_kept()
+                yield
+        finally:
+            migration.impl = stock
+            pragma.put(self.connection, "busy_timeout", patience)
+            pragma.put(self.connection, "foreign_keys", keys)
+            driver.isolation_level = before
+
+    def _begin(self) -> None:
+        self._driver.isolation_level = None  # autocommit_block() restores the driver's own way
+        self.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # the step before may have switched them on
+        begin = partial(self.connection.exec_driver_sql, "BEGIN IMMEDIATE")
+        busy.retry_while_locked(begin, self._file, self.limits.lock_wait)
+
+    def start_attempt(self, limits: Limits, attempt: int) -> None:
+        super().start_attempt(limits, attempt)
+        self._start_step()
+
+    def _start_step(self) -> None:
+        if self._keys is not None and self._rebuilds is not None:
+            self._keys.forget()
+            self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss)
+
+    def end_attempt(self) -> None:
+        # SQLite stays in a transaction whose COMMIT a reader blocked, and SQLAlchemy does not know it.
+        driver = self.connection.connection
+        if getattr(driver.driver_connection, "in_transaction", False):
+            driver.rollback()
+
+    def is_blocked(self, error: DBAPIError) -> bool:
+        return busy.is_locked(error)
+
+    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+        return busy.lock_holders(self._file)
+
+    @property
+    def patience(self) -> float:
+        return self.limits.lock_wait
+
+    @contextmanager
+    def second_connection(self) -> Iterator[Connection]:
+        if self._file is None:
+            yield self.connection
+            return
+        with self.connection.engine.connect() as other:
+            self._await_readable(other)
+            yield other
+
+    def broken_foreign_keys(self) -> tuple[Violation, ...]:
+        return () if self._keys is None else tuple(self._keys.new_violations())
+
+    def verify_rebuilds(self) -> None:
+        if self._rebuilds is not None:
+            self._rebuilds.step.verify(self.connection)
+
+    @cached_property
+    def _file(self) -> Path | None:
+        return pragma.file_of(self.connection)
+
+    @property
+    def _driver(self) -> DBAPIConnection:
+        driver = self.connection.connection.dbapi_connection
+        assert driver is not None
+        return driver
+
+
+def _ignore_what_is_kept() -> None:
+    """Silence warnings of reflection and Alembic about parts that they leave out of a rebuild, because the engine restores them."""
+    for text in (
+        "Skipped unsupported reflection",
+        "Unnamed CHECK constraint",
+        "Did not recognize type",
+        "Could not instantiate type",
+    ):
+        warnings.filterwarnings("ignore", message=text)
