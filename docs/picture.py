@@ -139,7 +139,9 @@ def _session(folder: Path, title: str, *, changed: bool = False) -> Session:
     if changed:
         shutil.copytree(ROOT / "migrator", folder / "migrator", ignore=shutil.ignore_patterns("__pycache__"))
         env.write_text(applied(env.read_text()))
-    env.write_text(env.read_text().replace("from alembic import context\n", "from alembic import context\nimport app\n"))
+    env.write_text(
+        env.read_text().replace("from alembic import context\n", "from alembic import context\nimport app\n")
+    )
     for name, text in (("001_users", _FIRST), ("002_longer_names", _SECOND)):
         (folder / "migrations" / "versions" / f"{name}.py").write_text(text)
     _run(folder, "alembic upgrade 001")
