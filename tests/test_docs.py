@@ -27,6 +27,9 @@ ADDRESS = re.compile(r"postgresql://[^\s'\"]+")
 NOT_SETTINGS = {"root", "database_url", "source"}
 GUARANTEES = re.findall(r"(?m)^## (\d+\. .+)$", read("docs/guarantees.md"))
 
+COMMANDS = [row[0].strip("`").split()[0] for row in rows_of("docs/commands.md", "Commands")]
+COMMANDS = COMMANDS[: COMMANDS.index("revision")]  # from there on they are Alembic's
+
 
 def at(revision: str) -> Callable[[Path], None]:
     """A database at that revision."""
@@ -143,6 +146,21 @@ def test_the_keys_of_a_json_document_are_those_of_the_table(project: Project, ty
     found = {key for part in parts for key in part}
     named = set(re.findall(r"`(\w+)`", keys))
     assert named == found or named == {"migration_log"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_stands_in_the_docs(project: Project, command: str) -> None:
+    done = project.migrate(command, "--help")
+    options = set(re.findall(r"(?<![\w-])--[a-z-]+", done.stdout)) - {"--help"}
+    assert {"--config", "--quiet"} < options, done
+    assert {option for option in options if f"`{option}" not in read("docs/commands.md")} == set()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/design.md", "docs/guarantees.md"])
+def test_the_files_that_are_named_exist(page: str) -> None:
+    named = re.findall(r"`((?:migrator|tests|docs|app|migrations|benchmarks)/[\w./]*)`", read(page))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
