@@ -15,8 +15,9 @@ import pytest
 
 from migrator import Migrator, Settings
 from migrator.history.attributes import StepOptions
+from tests.kit import CONFIG, ROOT
 from tests.kit.doors import OURS, THEIRS
-from tests.kit.pages import PAGES, ROOT, Block, anchors, blocks, furnish, play, read, rows_of, section_of
+from tests.kit.pages import PAGES, Block, anchors, blocks, furnish, play, read, rows_of, section_of
 from tests.kit.processes import Project
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -35,7 +36,7 @@ def at(revision: str) -> Callable[[Path], None]:
     """A database at that revision."""
 
     def make(database: Path) -> None:
-        Migrator(ROOT / "alembic.ini", database_url=f"sqlite:///{database}").upgrade(revision)
+        Migrator(CONFIG, database_url=f"sqlite:///{database}").upgrade(revision)
 
     return make
 
@@ -106,7 +107,7 @@ def test_a_section_can_be_typed_in(project: Project, request: pytest.FixtureRequ
 
 @pytest.mark.parametrize("text", [pytest.param(b.text, id=b.section) for b in BLOCKS if b.is_revision])
 def test_a_revision_that_is_shown_goes_up_and_down(project: Project, database_url: str, text: str) -> None:
-    Migrator(ROOT / "alembic.ini", database_url=database_url).upgrade()
+    Migrator(CONFIG, database_url=database_url).upgrade()
     project.path.joinpath("migrations/versions/013_shown.py").write_text(text)
     for command, where in (("upgrade", "013"), ("downgrade", "012"), ("upgrade", "013")):
         done = project.migrate(command, url=database_url)

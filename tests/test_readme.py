@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from docs import picture
-from tests.kit.pages import NEXT_TO, ROOT, blocks, read, section_of
+from tests.kit import ROOT
+from tests.kit.pages import NEXT_TO, blocks, read, section_of
 from tests.kit.processes import Project
+from tests.kit.projects import copy_parts
 
 MOST_LINES = 160
 CELLS = {"yes", "no", "partly", "paid", "–", "not checked"}
@@ -50,9 +52,7 @@ def test_the_comparison_has_an_answer_in_every_cell_and_a_date() -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make on this system")
 def test_make_does_what_the_plain_lines_do(project: Project) -> None:
-    for name in NEXT_TO:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, project.path / name)
+    copy_parts(project.path, NEXT_TO)
     [plain] = [block.text for block in blocks("docs/index.md") if block.section == "Without make"]
     said = plain.replace(".venv/bin/", "").replace("pip ", "").replace("python ", "").splitlines()
     for target, lines in (("upgrade", said[:3]), ("test", [said[0], *said[3:]])):

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.kit import ROOT
 from tests.kit.processes import Project, clean_environment
+from tests.kit.projects import copy_parts
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
@@ -88,9 +89,7 @@ def anchors(page: str) -> set[str]:
 
 def furnish(project: Project) -> None:
     """Put into the copy what a user has there as well: an environment, and what is next to the code."""
-    for name in NEXT_TO:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, project.path / name)
+    copy_parts(project.path, NEXT_TO)
     environment = project.path / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
     [packages] = environment.glob("[Ll]ib/**/site-packages")
