@@ -15,11 +15,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
+from migrator.masking import mask
 from migrator.results import Report
 from migrator.runner.alembic_errors import translate_alembic_errors
 from migrator.runner.request import REPORT, REQUEST, SETTINGS, Request
 from migrator.settings import Settings
-from migrator.url import driver_url, mask
+from migrator.url import driver_url
 
 T = TypeVar("T")
 _ONE_AT_A_TIME = threading.RLock()  # Alembic's `context` and `op` are modules with one environment in them

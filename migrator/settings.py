@@ -4,9 +4,9 @@ Importing this loads neither Alembic nor SQLAlchemy.
 """
 
 import difflib
+import inspect
 import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from configparser import ConfigParser, Error as IniError
@@ -191,8 +191,12 @@ def _todays(
 
 def warn_of_old_name(old: str, new: str) -> None:
     """Give the FutureWarning of an old name, with the line of the program that called the engine."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "migrator":
+    level, frame = 1, inspect.currentframe()
+    while (
+        frame is not None
+        and frame.f_back is not None
+        and frame.f_globals.get("__name__", "").partition(".")[0] == "migrator"
+    ):
         level, frame = level + 1, frame.f_back
     text = f"{old} is now called {new}; the old name works in this release only"
     warnings.warn(text, FutureWarning, stacklevel=level)

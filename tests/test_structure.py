@@ -17,8 +17,9 @@ LAYERS = (
     ("adopt",),
     ("schema",),
     ("history",),
+    ("url", "types"),
     ("dialects",),
-    ("settings", "url", "types", "versions", "alembic_private"),
+    ("settings", "masking", "versions", "alembic_private"),
     ("errors",),
     ("results",),
 )

@@ -8,7 +8,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from migrator import Migrator, Settings, SettingsError
-from migrator.url import driver_url, mask, scrub
+from migrator.masking import mask, scrub
+from migrator.url import driver_url
 from tests.kit.assertions import assert_refused, assert_says
 from tests.kit.database import tables
 from tests.kit.postgres import GUARDED_PASSWORD, Server

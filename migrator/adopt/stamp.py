@@ -18,9 +18,10 @@ from migrator.schema.replay import Replay
 class StampCheck:
     """Compares the connected database with the revision that a stamp claims."""
 
-    def __init__(self, connection: Connection, replay: Replay, *, accept_harmless: bool) -> None:
+    def __init__(self, connection: Connection, replay: Replay, *, asked: str, accept_harmless: bool) -> None:
         self._connection = connection
         self._replay = replay
+        self._asked = asked
         self._accept_harmless = accept_harmless
 
     def prepare(self) -> None:
@@ -36,15 +37,13 @@ class StampCheck:
     def verify(self, heads: Collection[str]) -> None:
         """Raise StampRefused unless the schema is the one at `heads`. Reads, and keeps others from changing it until the commit."""
         if self._replay.branches or len(heads) > 1:
-            raise error("stamp-unverifiable", revision=tuple(heads))
+            raise error("stamp-unverifiable", heads=tuple(heads), asked=self._asked)
         self._replay.dialect.lock_definitions(self._connection, self._replay.known)
         verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
 
 
 def verify(connection: Connection, replay: Replay, revision: str, *, accept_harmless: bool = False) -> None:
     """Raise StampRefused unless the connected database has the schema that the history gives at `revision`. Reads only."""
-    if replay.branches:
-        raise error("stamp-unverifiable", revision=(revision,))
     there = found(connection, replay)
     match = Match(revision, compare(there, replay.schemas[revision], known=replay.known))
     if match.exact or (accept_harmless and match.harmless):

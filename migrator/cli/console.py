@@ -52,8 +52,8 @@ def _without_passwords(text: str, config: Path, database_url: str | None) -> str
     with suppress(Exception):  # whatever is wrong with the settings was said before
         from sqlalchemy import make_url
 
+        from migrator.masking import scrub
         from migrator.settings import Settings
-        from migrator.url import scrub
 
         with warnings.catch_warnings(action="ignore"):
             url = Settings.load(config, database_url=database_url).database_url

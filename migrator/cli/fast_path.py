@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import migrator
 from migrator import dialects
 from migrator.dialects.look import Look
 from migrator.history import file_text, headers
@@ -61,7 +60,9 @@ class FastPath:
     @cached_property
     def full(self) -> "Migrator":
         """The engine itself."""
-        return migrator.Migrator(self._config, **self._arguments)
+        from migrator.api import Migrator
+
+        return Migrator(self._config, **self._arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.full, name)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.errors import error as engine_error
-from migrator.url import mask, scrub
+from migrator.masking import mask, scrub
 
 
 class UnseenIndex(NamedTuple):

@@ -20,8 +20,7 @@ import alembic
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-import migrator
-from migrator import dialects
+from migrator import __version__, dialects
 from migrator.dialects.dialect import Dialect
 from migrator.history import file_text
 from migrator.results import Entry, ImportedMigration, Planned
@@ -158,7 +157,7 @@ class Log:
         return {
             "os_user": _user(),
             "host": socket.gethostname(),
-            "program": f"migrator {migrator.__version__}, alembic {alembic.__version__}",
+            "program": f"migrator {__version__}, alembic {alembic.__version__}",
             "git_commit": _commit(self.root),
         }
 

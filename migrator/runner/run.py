@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from migrator import alembic_private, dialects
 from migrator.alembic_private import environment
 from migrator.errors import error
+from migrator.masking import mask, scrub
 from migrator.results import Report
 from migrator.runner.guards import guards_of
 from migrator.runner.request import REPORT, request_of, settings_of, writes
 from migrator.runner.state import Run
 from migrator.runner.step import StepRunner
 from migrator.schema.autogenerate import hide_unowned_tables
-from migrator.url import mask, scrub
 
 
 def run(connection: Connection, **options: Any) -> None:

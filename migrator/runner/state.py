@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
@@ -70,10 +71,10 @@ class Run:
 
     def heads_on(self, other: Connection) -> tuple[str, ...]:
         """Read the version table on another connection, and end that transaction."""
-        names: dict[str, Any] = {
-            "version_table": self.migration.version_table,
-            "version_table_schema": self.migration.version_table_schema,
-        }
-        heads = MigrationContext.configure(connection=other, opts=names).get_current_heads()
+        name, schema = self.migration.version_table, self.migration.version_table_schema
+        version = sa.column("version_num", sa.String())
+        there = sa.inspect(other).has_table(name, schema)
+        asked = sa.select(version).select_from(sa.table(name, version, schema=schema))
+        heads = tuple(other.execute(asked).scalars()) if there else ()
         other.rollback()
         return heads

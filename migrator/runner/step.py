@@ -20,12 +20,12 @@ from migrator.errors import error
 from migrator.errors.progress import Progress
 from migrator.errors.tree import MigratorError, StampRefused
 from migrator.history.log import begun
+from migrator.masking import scrub
 from migrator.results import Applied
 from migrator.runner.autocommit import CommittedStatements, is_repeatable
 from migrator.runner.guards.guard import Guard
 from migrator.runner.plan import Step
 from migrator.runner.state import Run
-from migrator.url import scrub
 
 _log = logging.getLogger("migrator")
 _MOST_ATTEMPTS = 100_000

@@ -119,7 +119,7 @@ def test_commands_that_are_handed_on_name_the_fault_too(project: Project, argume
         (_two_heads, ["upgrade", "head"], "heads-several", "alembic merge -m 'join 013 and 014' 013 014"),
         (_no_versions, ["upgrade", "head", "--sql"], "versions-missing", "migrations/versions"),
         (None, ["upgrade", "099"], "revision-unknown", "'099'"),
-        (None, ["upgrade", ""], "range-unclear", "''"),
+        (None, ["upgrade", ""], "range-invalid", "''"),
         (None, ["downgrade", "-8"], "revision-out-of-reach", "'-8' cannot be reached from 007"),
     ],
 )

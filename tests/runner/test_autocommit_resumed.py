@@ -117,7 +117,7 @@ def test_with_the_log_switched_off_an_error_promises_nothing(
     monkeypatch.setenv("FAIL", "1")
     with pytest.raises(StepFailed, match="after the block") as failed:
         engine.upgrade()
-    assert failed.value.code == "step-failed-within"
+    assert failed.value.code == "step-failed-unresumable"
     assert "\n  - CREATE INDEX ix_one ON animals (name)\n" in str(failed.value)
     assert "The next run cannot tell where to go on" in str(failed.value)
     monkeypatch.delenv("FAIL")

@@ -167,6 +167,6 @@ def test_what_an_env_py_of_alembics_does_is_not_called_ours(sqlite_url: str, tmp
     config = miniature(tmp_path / "project", ANIMALS, stock=True, url=sqlite_url)
     with pytest.raises(HistoryError) as refused:
         Migrator(config, database_url=sqlite_url).upgrade()
-    assert refused.value.code == "not-our-environment"
+    assert refused.value.code == "env-without-migrator"
     consequence = "without the engine's guarantees"
-    assert_says(str(refused.value), "not-our-environment", "does not call migrator.run", consequence=consequence)
+    assert_says(str(refused.value), "env-without-migrator", "does not call migrator.run", consequence=consequence)

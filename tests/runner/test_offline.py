@@ -74,7 +74,7 @@ def test_a_range_is_two_revisions_and_goes_with_sql(project: Project) -> None:
     for asked in ("001:", ":002", "1:2:3", ""):
         with pytest.raises(HistoryError) as refused:
             Migrator(CONFIG, database_url=NOWHERE).sql("upgrade", asked)
-        assert_says(str(refused.value), "range-unclear", repr(asked))
+        assert_says(str(refused.value), "range-invalid", repr(asked))
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(project: Project) -> None:

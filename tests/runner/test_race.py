@@ -128,7 +128,7 @@ def test_a_wait_that_is_too_long_ends_with_an_error_that_says_how_to_look_and_wh
     assert re.search(r"error: Another run has held the migration lock for all of the \d s", result.stderr), result
     assert f"migrator {socket.gethostname()}:{holder.pid}" in result.stderr
     assert "Nothing was changed." in result.stderr
-    for remedy in ("--lock-wait SECONDS", "migrate.py current", "docs/errors.md#lock-not-had"):
+    for remedy in ("--lock-wait SECONDS", "migrate.py current", "docs/errors.md#lock-timeout"):
         assert remedy in result.stderr
 
 

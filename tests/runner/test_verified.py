@@ -137,7 +137,7 @@ def test_a_run_that_waits_for_this_one_does_not_move_the_heads_before_they_are_r
     sa.event.listen(engine, "engine_connect", downgrade)
     assert Migrator(config, connection=engine).upgrade().after == ("002",)
     assert [other.code for other in others] == [2]
-    assert "docs/errors.md#lock-not-had" in others[0].stderr
+    assert "docs/errors.md#lock-timeout" in others[0].stderr
 
 
 def test_a_run_that_ends_the_program_in_the_middle_of_a_step_is_an_error(

@@ -3,15 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from migrator.dialects.postgresql.url import synchronous
 from migrator.errors import error as engine_error
-from migrator.url import driver_url
 
 NAME = "migrator_scratch_"
 
@@ -23,7 +22,7 @@ def database(connection: Connection) -> Iterator[Connection]:
     It is dropped afterwards. Raises DatabaseError "scratch-refused", which says what to grant, if the role may create neither.
     """
     name = f"{NAME}{uuid.uuid4().hex[:16]}"
-    url = driver_url(connection.engine.url.render_as_string(hide_password=False), root=Path(), source="the connection")
+    url = synchronous(connection.engine.url)
     admin = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
         if _allowed(admin, f"CREATE DATABASE {name} TEMPLATE template0"):

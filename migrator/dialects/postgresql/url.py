@@ -31,6 +31,15 @@ def adapt(url: sa.URL, *, text: str, root: Path, source: str) -> sa.URL:
     if "@" in (url.host or "") or ("@" in (url.database or "") and "%40" not in text):
         # An @ in the password ended it too early; the rest of it would be shown as a host.
         raise error("url-invalid", source=source)
+    return _in_libpqs_words(url)
+
+
+def synchronous(url: sa.URL) -> sa.URL:
+    """Return a connection's URL for a synchronous driver, an installed one if the connection is asynchronous."""
+    return _in_libpqs_words(url.set(drivername=f"postgresql+{driver_for(url.drivername.partition('+')[2])}"))
+
+
+def _in_libpqs_words(url: sa.URL) -> sa.URL:
     # Arguments that only asyncpg understands are left out. Its `ssl` is libpq's `sslmode`, with the same values.
     known = url.difference_update_query(_ASYNC_ARGUMENTS)
     return known.update_query_dict({"sslmode": url.query["ssl"]}) if "ssl" in url.query else known

@@ -61,8 +61,8 @@ TEXTS: dict[str, Message] = {
     ),
     "stamp-unverifiable": Message(
         StampRefused,
-        "The history branches, so there is no single schema at revision {revision!c} to compare with.",
-        "If you are sure, stamp without checking:\n  {cli} stamp {revision!c} --no-verify",
+        "The history branches, so there is no single schema at {heads!h} to compare with.",
+        "If you are sure, stamp without checking:\n  {cli} stamp {asked} --no-verify",
     ),
     "scratch-refused": Message(
         DatabaseError,

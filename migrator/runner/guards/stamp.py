@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 
+from alembic.util import to_tuple
+
 from migrator.adopt.stamp import StampCheck
 from migrator.runner.guards.guard import Guard
 from migrator.runner.plan import Step
@@ -35,4 +37,5 @@ class Stamp(Guard):
     @cached_property
     def _check(self) -> StampCheck:
         run = self.run
-        return StampCheck(run.connection, run.replay, accept_harmless=run.request.accept_harmless)
+        asked = " ".join(to_tuple(run.request.target))
+        return StampCheck(run.connection, run.replay, asked=asked, accept_harmless=run.request.accept_harmless)
