@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from migrator.errors import error as engine_error
+from migrator.errors import error
 from migrator.masking import mask, scrub
 
 
@@ -75,9 +75,9 @@ class Questions:
         """Return how a revision writes a type whose SQL `types_first` yields, False for all others. As Alembic's `render_item`."""
         return False
 
-    def explain(self, error: DBAPIError, url: sa.URL) -> Explanation:
-        """Return why the database cannot be used, and what to do. Reads nothing but the error and, on SQLite, the path."""
-        return Explanation(" ".join(str(error.orig).split()), "Read what the database says.")
+    def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:
+        """Return why the database cannot be used, and what to do. Reads nothing but the cause and, on SQLite, the path."""
+        return Explanation(" ".join(str(cause.orig).split()), "Read what the database says.")
 
     @contextmanager
     def translate_driver_errors(self, url: sa.URL, source: str) -> Iterator[None]:
@@ -87,7 +87,8 @@ class Questions:
         """
         try:
             yield
-        except DBAPIError as error:
-            reason, advice = self.explain(error, url)
-            fields: dict[str, Any] = {"url": mask(url), "reason": scrub(reason, url), "advice": advice}
-            raise engine_error("database-unreachable", source=source, **fields) from error
+        except DBAPIError as cause:
+            reason, advice = self.explain(cause, url)
+            raise error(
+                "database-unreachable", url=mask(url), reason=scrub(reason, url), advice=advice, source=source
+            ) from cause

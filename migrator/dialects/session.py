@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.questions import Questions
-from migrator.errors import error as engine_error
+from migrator.errors import error
 from migrator.settings import Settings
 
 _log = logging.getLogger("migrator")
@@ -46,8 +46,9 @@ class BrokenKey(Protocol):
 
 
 class Session:
-    """What a run asks of its database, in order: `await_readable`, `lock`, `writing`, and for each try of a step `start_attempt`,
-    the questions, `end_attempt`. A database overrides what it has to say; here nothing is locked, found or refused.
+    """What a run asks of its database. A database overrides what it has to say; here nothing is locked, found or refused.
+
+    The order is `await_readable`, `lock`, `writing`, and in there for each try of a step `start_attempt`, the questions, `end_attempt`.
     """
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
@@ -69,7 +70,7 @@ class Session:
         while not take():
             who, now = holder(), time.monotonic()
             if now - started >= self.settings.lock_wait:
-                raise engine_error("lock-timeout", holder=who, seconds=round(now - started))
+                raise error("lock-timeout", holder=who, seconds=round(now - started))
             if now - said >= _REPEAT:
                 _log.warning("Waiting for another run: %s", who)
                 said = now

@@ -74,8 +74,8 @@ class PostgreSQL(Dialect):
             return f"postgresql.ENUM({', '.join(map(repr, item.enums))}, name={item.name!r}{schema}, create_type=False)"
         return False
 
-    def explain(self, error: DBAPIError, url: sa.URL) -> Explanation:
-        plain = super().explain(error, url)
+    def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:
+        plain = super().explain(cause, url)
         known = (advice for words, advice in _ADVICE.items() if words in plain.reason)
         return plain._replace(advice=next(known, plain.advice))
 

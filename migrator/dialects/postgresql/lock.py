@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.postgresql import sessions
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 _SPACE = 0x616C656D  # the first half of the lock's key; the second is made from the version table's name
 _HELD = """
@@ -53,7 +53,7 @@ class AdvisoryLock:
             wait_for(self._take, self._holder)
             try:
                 if not self.is_held():
-                    raise engine_error("lock-behind-pooler")
+                    raise error("lock-behind-pooler")
                 connection.rollback()
                 yield
             finally:
@@ -101,7 +101,7 @@ def refuse_pooler(connection: Connection) -> None:
                 same = between != first and _process(connection) == first
                 other.rollback()
             if not same:
-                raise engine_error("lock-behind-pooler")
+                raise error("lock-behind-pooler")
 
 
 @contextmanager
@@ -114,8 +114,8 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
         try:
             put(connection, name, wanted[name])
             connection.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except DBAPIError as cause:
+            if cause.connection_invalidated:
                 raise
             connection.rollback()  # client_connection_check_interval, for example, does not exist on every operating system
     try:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects.postgresql.url import synchronous
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 NAME = "migrator_scratch_"
 
@@ -38,7 +38,7 @@ def database(connection: Connection) -> Iterator[Connection]:
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
-            raise engine_error("scratch-refused", role=url.username or "the role", database=url.database)
+            raise error("scratch-refused", role=url.username or "the role", database=url.database)
     finally:
         admin.dispose()
 
@@ -54,8 +54,8 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 def _allowed(admin: Engine, statement: str) -> bool:
     try:
         _execute(admin, statement)
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) == "42501":  # insufficient_privilege
+    except DBAPIError as cause:
+        if getattr(cause.orig, "pgcode", None) == "42501":  # insufficient_privilege
             return False
         raise
     return True

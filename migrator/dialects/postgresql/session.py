@@ -15,7 +15,7 @@ from migrator.dialects.postgresql.invalid_indexes import created_by, exists, inv
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Session, autocommits
-from migrator.errors import error as engine_error
+from migrator.errors import error
 from migrator.settings import Settings
 
 _TABLE_LOCKING = re.compile(
@@ -74,7 +74,7 @@ class PostgreSQLSession(Session):
             limit=None if limit is None else str(limit),
         )
         if not held:
-            raise engine_error("lock-lost")
+            raise error("lock-lost")
 
     @property
     def _wait(self) -> int:

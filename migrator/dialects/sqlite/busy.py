@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 _log = logging.getLogger("migrator")
 _REPEAT = 10.0  # seconds between two log lines
@@ -16,9 +16,9 @@ _WRITER = "120"  # the byte of the -shm file that a writer locks, https://sqlite
 _UNKNOWN = "a program that has the database open in a transaction; SQLite does not say which"
 
 
-def is_locked(error: Exception) -> bool:
+def is_locked(cause: Exception) -> bool:
     """Return whether SQLite gave up waiting for another connection."""
-    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+    return isinstance(cause, OperationalError) and "locked" in str(cause.orig)
 
 
 def retry_while_locked(attempt: Callable[[], object], path: Path | None, seconds: float) -> None:
@@ -31,15 +31,15 @@ def retry_while_locked(attempt: Callable[[], object], path: Path | None, seconds
         try:
             attempt()
             return
-        except OperationalError as error:
+        except OperationalError as cause:
             waited = time.monotonic() - started
-            if not is_locked(error):
+            if not is_locked(cause):
                 raise
             holders = lock_holders(path)
             if waited >= seconds:
-                raise engine_error(
+                raise error(
                     "database-locked", file=path or "in memory", seconds=round(waited), blockers=holders
-                ) from error
+                ) from cause
             if waited - said >= _REPEAT:
                 _log.warning("Waiting for the database: %s", "; ".join(holders))
                 said = waited

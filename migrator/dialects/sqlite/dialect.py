@@ -50,8 +50,8 @@ class SQLite(Dialect):
     def offline(self, migration: MigrationContext) -> None:
         migration.impl = offline.OfflineImpl.around(migration.impl)
 
-    def explain(self, error: DBAPIError, url: sa.URL) -> Explanation:
-        plain = super().explain(error, url)
+    def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:
+        plain = super().explain(cause, url)
         if url.database and Path(url.database).is_dir():
             return Explanation(f"{url.database} is a folder.", "Name a file in it.")
         known = (advice for words, advice in _ADVICE.items() if words in plain.reason)

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.sqlite.sql.tokens import quoted
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 _TIMES = {"wal": 3}
 _TIMES_OTHERWISE = 2  # measured: the copy, and the journal of what is overwritten
@@ -36,7 +36,7 @@ def check(connection: Connection, schema: str, table: str) -> None:
     size = _size(connection, schema, table) or (pages - unused) * page
     needed = times * size - min(unused * page, size)
     if free < needed:
-        raise engine_error("disk-too-small", table=table, file=file, needed=needed / _MEGABYTE, free=free / _MEGABYTE)
+        raise error("disk-too-small", table=table, file=file, needed=needed / _MEGABYTE, free=free / _MEGABYTE)
 
 
 def _size(connection: Connection, schema: str, table: str) -> int | None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from migrator.dialects.sqlite import busy, pragma
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 
 class LockFile:
@@ -43,14 +43,14 @@ class LockFile:
             self._lock.acquire()
         except Timeout:
             return False
-        except OSError as error:
-            raise engine_error(
+        except OSError as cause:
+            raise error(
                 "database-unreachable",
                 url=self._database,
-                reason=error,
+                reason=cause,
                 advice="Give the file and its folder write permission, or migrate as its owner.",
                 source="its folder",
-            ) from error
+            ) from cause
         return True
 
     def _holder(self) -> str:
@@ -71,8 +71,8 @@ def refuse_read_only(connection: Connection) -> None:
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.exec_driver_sql(f"PRAGMA user_version = {version}")
-    except OperationalError as error:
-        if not busy.is_locked(error):  # the program that holds it may write, so it can be written
+    except OperationalError as cause:
+        if not busy.is_locked(cause):  # the program that holds it may write, so it can be written
             raise
     finally:
         connection.rollback()

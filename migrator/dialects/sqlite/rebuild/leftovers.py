@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.sqlite.sql.tokens import quoted, same
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 _PREFIX = "_alembic_tmp_"
 _LONGEST = 50  # Alembic cuts the name of its table there
@@ -26,14 +26,14 @@ def refuse_lost_tables(connection: Connection) -> None:
         if not any(same(other, table) or (cut and other.casefold().startswith(table.casefold())) for other in tables):
             rows = _count(connection, "main", name)
             connection.rollback()
-            raise engine_error("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))
+            raise error("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))
 
 
 def refuse(connection: Connection, schema: str, name: str, table: str) -> None:
     """Raise StepFailed "table-left-over" if the name that a rebuild of `table` needs is taken by an older one's. Reads only."""
     if any(same(name, other) for other in _tables(connection, schema)):
         rows, own = _count(connection, schema, name), _count(connection, schema, table)
-        raise engine_error("table-left-over", leftover=name, table=table, rows=rows, own=own, file=_file(connection))
+        raise error("table-left-over", leftover=name, table=table, rows=rows, own=own, file=_file(connection))
 
 
 def _tables(connection: Connection, schema: str) -> list[str]:

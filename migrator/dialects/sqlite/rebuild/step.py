@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, mentioning
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 
 class Doubtful(NamedTuple):
@@ -29,7 +29,7 @@ class RebuildStep:
     put_back: list[Dependent] = field(default_factory=list)
     """Indexes and triggers that a rebuild created again; they give way if the step creates them itself."""
     doubtful: list[Doubtful] = field(default_factory=list)
-
+    """Views and triggers that may need a column that is gone."""
     dropped: dict[str, list[Dependent]] = field(default_factory=dict)
     """What went with each table that the step dropped itself."""
     replaced: list[Dependent] = field(default_factory=list)
@@ -40,7 +40,7 @@ class RebuildStep:
         refused = tuple(text for text in dict.fromkeys(lost) if text not in self.accepted)
         if refused:
             texts = "".join(f"    {text!r},\n" for text in refused)
-            raise engine_error("rebuild-loses", table=table, lost=refused, accept=f"accept_loss = (\n{texts})")
+            raise error("rebuild-loses", table=table, lost=refused, accept=f"accept_loss = (\n{texts})")
 
     def doubt(self, connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> None:
         """Note the views and triggers that mention the table, which is about to lose the columns `gone`. Reads only."""

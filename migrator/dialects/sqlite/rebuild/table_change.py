@@ -17,7 +17,7 @@ from migrator.dialects.sqlite.rebuild.merge import Merge
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.sql.create_table import Definition, parse
 from migrator.dialects.sqlite.sql.tokens import quoted, same
-from migrator.errors import error as engine_error
+from migrator.errors import error
 
 _NOT_A_REFUSAL = ("locked", "disk", "full", "interrupted")
 
@@ -58,8 +58,8 @@ class TableChange:
         )
         try:
             old = parse(sql[0][0] or "")
-        except ValueError as error:
-            raise engine_error("table-sql-unreadable", table=self.name, reason=error) from error
+        except ValueError as cause:
+            raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
         self._renames = list(self._take_renames())
         self._dependents = [
             found for found in on_table(self.connection, self.schema, self.name) if not self._is_dropped(found)
@@ -144,8 +144,8 @@ class TableChange:
             for column in merge.added:
                 self._run(f"{where} ADD COLUMN {column.text.strip()}")
             self.done = True
-        except OperationalError as error:
-            if any(word in str(error.orig) for word in _NOT_A_REFUSAL):
+        except OperationalError as cause:
+            if any(word in str(cause.orig) for word in _NOT_A_REFUSAL):
                 raise
             self._run("ROLLBACK TO migrator_direct")
         self._run("RELEASE migrator_direct")
