@@ -1,5 +1,7 @@
 """What every test may ask for: databases, empty or full, and a copy of the project."""
 
+import logging
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,23 @@ def _settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the environment that the run was started in from reaching a test."""
     for name in callers_settings():
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Put logging and warnings back: the command line and the env.py of Alembic's templates, run in this process, set them up anew."""
+    loggers = [
+        logging.root,
+        *map(logging.getLogger, ("alembic", "migrator", "sqlalchemy", "sqlalchemy.engine")),  # there may be none yet
+        *(one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)),
+    ]
+    before = [(one, one.level, one.handlers[:], one.propagate, one.disabled) for one in loggers]
+    show = warnings.showwarning
+    yield
+    warnings.showwarning = show
+    for one, level, handlers, propagate, disabled in before:
+        one.setLevel(level)
+        one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
 
 
 @pytest.fixture(scope="session")

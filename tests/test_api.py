@@ -20,7 +20,7 @@ from migrator import DatabaseError, HistoryError, Migrator, NotAtHead, StepFaile
 from tests.kit import ROOT
 from tests.kit.assertions import assert_says
 from tests.kit.database import execute, heads, logged, state, tables
-from tests.kit.doors import DOORS, kept_logging
+from tests.kit.doors import DOORS
 from tests.kit.projects import ANIMALS, PLANTS, creates, miniature, revision_path
 
 FAILS = "def upgrade():\n    raise RuntimeError('half-way')"
@@ -117,8 +117,7 @@ def test_in_a_running_asyncio_program(engine: Migrator, database_url: str) -> No
 
 def test_in_a_running_asyncio_program_on_an_async_env_py(database_url: str, tmp_path: Path) -> None:
     config = DOORS["an async env.py"].make(tmp_path / "project", ANIMALS, url=database_url)
-    with kept_logging():
-        asyncio.run(asyncio.to_thread(Migrator(config).upgrade))
+    asyncio.run(asyncio.to_thread(Migrator(config).upgrade))
     assert heads(database_url) == ["001"]
 
 

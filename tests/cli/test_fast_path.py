@@ -3,8 +3,7 @@
 import logging
 import shutil
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from migrator import Migrator, cli
 from migrator.cli.fast_path import FastPath
 from tests.kit import ROOT
 from tests.kit.database import execute, state
-from tests.kit.doors import kept_logging
 from tests.kit.processes import Project
 from tests.kit.projects import miniature, write_revisions
 
@@ -147,16 +145,6 @@ def project(directory: Path, url: str) -> Case:
     return made
 
 
-@pytest.fixture
-def _own_logging() -> Iterator[None]:
-    """The command line sets up logging and warnings; put back what it changes."""
-    before = warnings.showwarning
-    with kept_logging():
-        yield
-    warnings.showwarning = before
-
-
-@pytest.mark.usefixtures("_own_logging")
 @pytest.mark.parametrize("name", STATES)
 def test_the_quick_way_says_what_the_full_way_says(
     case: Case, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -199,7 +187,6 @@ def test_with_nothing_to_do_neither_alembic_nor_sqlalchemy_is_loaded(case: Case,
     assert state(case.url) == before
 
 
-@pytest.mark.usefixtures("_own_logging")
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 def test_it_leaves_the_folder_of_a_sqlite_database_as_it_was(
     sqlite_url: str, tmp_path: Path, mode: str, capsys: pytest.CaptureFixture[str]
@@ -221,7 +208,6 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
-@pytest.mark.usefixtures("_own_logging")
 def test_a_database_that_is_missing_stays_missing(
     sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

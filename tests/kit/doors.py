@@ -1,8 +1,6 @@
 """Every door to the engine: the two programs, the Python API, and the env.py of a project that Alembic's own templates made."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -61,20 +59,6 @@ class Door:
         except MigratorError as error:
             return Result(error.exit_code, "", str(error))
         return Result(0, "", "")
-
-
-@contextmanager
-def kept_logging() -> Iterator[None]:
-    """Put logging back as it was: the env.py of Alembic's templates, run in this process, sets it up anew."""
-    loggers = [
-        logging.root,
-        *(one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)),
-    ]
-    before = [(one, one.level, one.handlers[:], one.propagate, one.disabled) for one in loggers]
-    yield
-    for one, level, handlers, propagate, disabled in before:
-        one.setLevel(level)
-        one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
 
 
 def alembic_project(template: str, *, changed: bool = True, before: str = "") -> Callable[..., str]:

@@ -73,10 +73,8 @@ def test_a_session_that_is_ended_by_the_server_is_a_failed_step_and_no_more(
 def test_a_step_may_be_idle_for_longer_than_the_server_allows_its_clients(config: str, postgres_url: str) -> None:
     with sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT").connect() as connection:
         name = sa.make_url(postgres_url).database
-        connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '50ms'")
-    body = (
-        "import time\n\n\ndef upgrade():\n    op.execute('SELECT 1')\n    time.sleep(0.3)\n    op.execute('SELECT 2')"
-    )
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '400ms'")
+    body = "import time\n\n\ndef upgrade():\n    op.execute('SELECT 1')\n    time.sleep(1)\n    op.execute('SELECT 2')"
     next_revision(config, body)
     assert engine(config, postgres_url).upgrade().after == ("002",)
 

@@ -1,7 +1,6 @@
 """Somebody else's opinion of the history: pytest-alembic's built-in tests, each on both databases."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pytest_alembic.tests import (
@@ -12,6 +11,8 @@ from pytest_alembic.tests import (
 )
 from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.pool import NullPool
+
+from tests.kit import CONFIG
 
 __all__ = [
     "test_model_definitions_match_ddl",
@@ -30,7 +31,7 @@ pytestmark = [
 @pytest.fixture
 def alembic_config() -> dict[str, str]:
     """Which project the tests are about."""
-    return {"file": str(Path(__file__).parent.parent / "alembic.ini")}
+    return {"file": str(CONFIG)}
 
 
 @pytest.fixture
