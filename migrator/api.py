@@ -180,7 +180,7 @@ class Migrator(Project):
         found = self.status()
         wanted = (found.head,) if found.head else ()
         if found.at != wanted:
-            raise error("not-at-head", found=found.at, wanted=wanted)
+            raise error("not-at-head", at=found.at, wanted=wanted)
 
     def _replay(self, migration: MigrationContext) -> Replay:
         assert migration.connection is not None

@@ -77,7 +77,7 @@ def test_an_error_says_in_its_fields_what_was_applied_and_what_failed(database_u
     with pytest.raises(StepFailed) as failed:
         Migrator(miniature(tmp_path / "project", ANIMALS, FAILS), database_url=database_url).upgrade()
     fields = failed.value.fields
-    assert (fields["revision"], fields["applied"], fields["at"]) == ("002", "001", "001")
+    assert (fields["revision"], fields["applied"], fields["at"]) == ("002", ("001",), ("001",))
     assert isinstance(failed.value.__cause__, RuntimeError)
 
 
@@ -153,7 +153,7 @@ def test_require_head_is_content_with_the_head_alone(engine: Migrator, database_
     before = state(database_url)
     with pytest.raises(NotAtHead) as behind:
         engine.require_head()
-    assert (behind.value.fields["at"], behind.value.fields["wanted"], behind.value.exit_code) == ("001", "002", 1)
+    assert (behind.value.fields["at"], behind.value.fields["wanted"], behind.value.exit_code) == (("001",), ("002",), 1)
     assert state(database_url) == before
 
 

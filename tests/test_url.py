@@ -53,8 +53,12 @@ def test_a_url_is_brought_to_the_installed_driver_and_to_the_folder_of_the_confi
     ("given", "code", "word"),
     [
         ("", "url-empty", "is empty"),
-        ("   ", "url-empty", "not taken for the default"),
-        ("mysql://u:hunter2@h/d", "url-unsupported", "'mysql' is not supported (from here); PostgreSQL and SQLite are"),
+        ("   ", "url-empty", "does not mean the default"),
+        (
+            "mysql://u:hunter2@h/d",
+            "url-unsupported",
+            "'mysql' is not supported (from here). Supported: PostgreSQL, SQLite",
+        ),
         ("mssql+pyodbc://u:hunter2@h/d", "url-unsupported", "'mssql+pyodbc'"),
         ("hunter2", "url-invalid", "cannot be understood"),
         ("postgresql:hunter2@h/d", "url-invalid", "cannot be understood"),

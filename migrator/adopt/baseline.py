@@ -77,7 +77,7 @@ def make(
     script = ScriptDirectory.from_config(config)
     folder = Path(script.versions)
     if heads or any(script.walk_revisions()):
-        raise error("baseline-not-first", path=folder, found=heads)
+        raise error("baseline-not-first", path=folder, at=heads)
     if models.is_file() and "__tablename__" in models.read_text(encoding="utf-8"):
         raise error("file-unusable", path=models, reason="there are models in it, which would be lost")
     dialect = dialects.of(connection)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from migrator.errors.progress import Progress, consequence
+from migrator.errors.progress import Progress, consequence, listed
 
 _MOST_ROWS = 20
 _LONGEST_ROW = 300  # characters
@@ -16,7 +16,8 @@ class Message(NamedTuple):
     """The class of an error, its fact, its remedy (which ends in a command that can be pasted), and its consequence.
 
     Templates take `{cli}` (the program that the user typed), `{changed}` (what the run knows was changed, see `errors.progress`), `{at}`
-    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for none.
+    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for none, `{ids!i}` shortens many
+    to the first and the last.
     """
 
     kind: type[Any]
@@ -44,6 +45,8 @@ class _Formatter(string.Formatter):
                 return ", ".join(map(str, value)) or "none"
             case "h":
                 return ", ".join(value) or "base"
+            case "i":
+                return listed(value) if value else "no revisions yet"
             case "b":
                 return _rows(value)
         return super().convert_field(value, conversion)

@@ -29,7 +29,8 @@ class Progress:
         """Let an exception say how far the run had come that it ends. It is also in the `fields` of an error of the engine's."""
         raised.progress = self  # type: ignore[attr-defined]
         if isinstance(fields := getattr(raised, "fields", None), dict):
-            fields |= {"applied": tuple(step.revision for step in self.applied), "at": self.at}
+            fields.setdefault("applied", tuple(step.revision for step in self.applied))
+            fields.setdefault("at", self.at)
 
     def after(self, report: Report) -> "Progress":
         """Return the same with an earlier run of the same command in front, which was committed."""

@@ -45,12 +45,13 @@ def restore_missing(
     gone = tuple(_gone(script, heads, latest_runs(entries)))
     if gone and not run_stored:
         raise _ahead(gone)
-    with TemporaryDirectory() as folder:
-        for entry in reversed(gone):
-            path = Path(folder, f"{entry.revision}.py")
-            path.write_text(entry.source or "", encoding="utf-8")
-            script.revision_map.add_revision(Script(load_python_file(folder, path.name), entry.revision, path))
-            texts[entry.revision] = entry.source or ""
+    if gone:  # else no place for temporary files is needed, which a read-only container does not have
+        with TemporaryDirectory() as folder:
+            for entry in reversed(gone):
+                path = Path(folder, f"{entry.revision}.py")
+                path.write_text(entry.source or "", encoding="utf-8")
+                script.revision_map.add_revision(Script(load_python_file(folder, path.name), entry.revision, path))
+                texts[entry.revision] = entry.source or ""
     return tuple(entry.revision for entry in gone)
 
 
@@ -106,7 +107,7 @@ def _ahead(gone: Sequence[Entry]) -> MigratorError:
     first = gone[0]
     return error(
         "database-ahead",
-        head=first.revision,
+        at=(first.revision,),
         when=first.when,
         who=first.who,
         file=first.file,
@@ -124,7 +125,7 @@ def _gone(script: ScriptDirectory, heads: Iterable[str], ran: dict[str, Entry]) 
         revision = pending.pop()
         entry = ran.get(revision)
         if entry is None or entry.source is None:
-            raise error("database-unknown-revision", head=revision)
+            raise error("database-unknown-revision", at=(revision,))
         if file_text.checksum(entry.source) != entry.checksum:
             raise error("stored-text-changed", revision=revision)
         yield entry

@@ -50,7 +50,7 @@ def cannot_plan(asked: Any, heads: tuple[str, ...], raised: Exception, script: S
     if isinstance(raised.__cause__, ResolutionError) and (found := _unknown(text, script)):
         return found
     reason = "it is on the other side" if isinstance(raised.__cause__, RangeNotAncestorError) else str(raised)
-    return error("revision-out-of-reach", asked=text, start=heads, reason=reason)
+    return error("revision-out-of-reach", asked=text, at=heads, reason=reason)
 
 
 def incomplete(raised: AttributeError) -> MigratorError | None:

@@ -110,4 +110,4 @@ def _verify(run: Run, steps: StepRunner) -> None:
         heads = run.heads_on(other)
     if set(heads) != set(done.at):
         applied = tuple(step.revision for step in done.applied)
-        raise error("target-not-reached", found=tuple(sorted(heads)), wanted=done.at, applied=applied)
+        raise error("target-not-reached", at=tuple(sorted(heads)), wanted=done.at, applied=applied)

@@ -27,7 +27,7 @@ def test_columns_are_named_too(database_url: str) -> None:
     with pytest.raises(HistoryError) as refused:
         engine(database_url).downgrade("004")
     for text in ("table reports with 0 rows", "column datasets.notes", "column chat_messages.chart_data"):
-        assert f"  - {text}" in refused.value.fields["gone"]
+        assert text in refused.value.fields["gone"]
     assert heads(database_url) == ["007"]
 
 

@@ -56,7 +56,7 @@ def test_the_history_of_another_runner_is_shown_and_copied_once(
     shown = cli(capsys, database_url, "adopt", "--dry-run").stdout
     for name, description in expected:
         assert f"{name} {description}".strip() in shown
-    assert engine(database_url).adopt().earlier
+    assert engine(database_url).adopt().imported
     found = [
         (entry.revision, entry.description) for entry in engine(database_url).log() if entry.direction == "imported"
     ]
@@ -65,7 +65,7 @@ def test_the_history_of_another_runner_is_shown_and_copied_once(
         assert description in said
     execute(database_url, "DELETE FROM alembic_version")
     engine(database_url).adopt(upgrade=True)
-    assert logged(database_url).count(f"earlier {expected[0][0]}") == 1
+    assert logged(database_url).count(f"imported {expected[0][0]}") == 1
     assert rows(database_url, f"SELECT * FROM {table}") == before
 
 
@@ -73,4 +73,4 @@ def test_a_table_that_is_only_called_like_a_runner_s_is_no_history(database_url:
     create_all(database_url, "001", rows=False)
     execute(database_url, "CREATE TABLE _migrations (birds INTEGER)", "INSERT INTO _migrations VALUES (3)")
     done = engine(database_url).adopt()
-    assert (done.earlier, heads(database_url)) == ((), ["001"])
+    assert (done.imported, heads(database_url)) == ((), ["001"])

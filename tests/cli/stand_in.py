@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from migrator.cli.main import main as cli
+from migrator.cli import main as cli
 
 CONFIG = Path(__file__).parents[2] / "alembic.ini"
 

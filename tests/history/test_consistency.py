@@ -82,7 +82,7 @@ def test_a_revision_slipped_in_behind_an_applied_one_is_refused(engine: Migrator
             command()
         assert refused.value.code == "revision-inserted"
         when = engine.log()[0].when
-        assert f"Revision 0015 (0015_step.py) was put before 002, which was applied at {when} without it." in str(
+        assert f"Revision 0015 (0015_step.py) was inserted before 002, which was applied at {when} without it." in str(
             refused.value
         )
         assert "`down_revision = '003'` in 0015_step.py" in str(refused.value)

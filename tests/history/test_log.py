@@ -175,9 +175,9 @@ def test_switched_off_it_leaves_no_table(
 ) -> None:
     config = miniature(tmp_path / "animals", ANIMALS, NOTHING, NOTHING)
     Migrator(config, database_url=database_url, log=False).upgrade("001")
-    monkeypatch.setenv("MIGRATOR_AUDIT", "no")
+    monkeypatch.setenv("MIGRATOR_LOG", "no")
     Migrator(config, database_url=database_url).upgrade("002")
-    monkeypatch.delenv("MIGRATOR_AUDIT")
+    monkeypatch.delenv("MIGRATOR_LOG")
     with Path(config).open("a") as ini:
         ini.write("\n[migrator]\nlog = false\n")
     write_revisions(tmp_path / "animals", ["def upgrade():\n    raise RuntimeError('never')"], first=3)

@@ -130,7 +130,7 @@ def test_with_the_log_switched_off_an_error_promises_nothing(
 def test_with_the_log_switched_off_a_killed_block_is_not_repeated_in_silence(
     forks: Forks, database_url: str, tmp_path: Path
 ) -> None:
-    config, off = miniature(tmp_path / "animals", ANIMALS, BLOCK_THEN_ALTER), {"MIGRATOR_AUDIT": "off"}
+    config, off = miniature(tmp_path / "animals", ANIMALS, BLOCK_THEN_ALTER), {"MIGRATOR_LOG": "off"}
     (result,) = forks.run(Job(["upgrade"], config, database_url, environment={"DIE": "1", **off}))
     assert result.code == -signal.SIGKILL
     (result,) = forks.run(Job(["upgrade"], config, database_url, environment=off))

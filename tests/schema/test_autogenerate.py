@@ -37,7 +37,7 @@ def test_check_leaves_them_alone_and_names_each_once(
     assert done.code == 0, done
     said = [record.getMessage() for record in caplog.records if "is left alone" in record.getMessage()]
     assert sorted(said) == [
-        f"The table {name} is left alone: neither the models nor the revisions speak of it"
+        f"The table {name} is left alone: no model or revision mentions it"
         for name in ("invoices", "ledger", "schema_migrations")
     ]
 
@@ -46,9 +46,9 @@ def test_check_leaves_them_alone_and_names_each_once(
 def test_own_says_otherwise(
     others_url: str, how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ["--own", "invoices"] if how == "option" else []
+    options = ["--owned-table", "invoices"] if how == "option" else []
     if how == "variable":
-        monkeypatch.setenv("MIGRATOR_OWN", "invoices")
+        monkeypatch.setenv("MIGRATOR_OWNED_TABLES", "invoices")
     done = cli(capsys, others_url, "check", *options)
     assert done.code == 1
     assert "remove_table" in done.stdout
@@ -60,7 +60,16 @@ def test_a_revision_drops_only_what_it_is_told_to(
     others_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = copy_history(tmp_path)
-    command = ["revision", "--autogenerate", "-m", "drop invoices", "--own", "invoices", "--own", "ledger"]
+    command = [
+        "revision",
+        "--autogenerate",
+        "-m",
+        "drop invoices",
+        "--owned-table",
+        "invoices",
+        "--owned-table",
+        "ledger",
+    ]
     assert cli(capsys, others_url, *command, config=config).code == 0
     text = next((tmp_path / "migrations" / "versions").glob("013_*.py")).read_text()
     upgrade = text.partition("def upgrade")[2].partition("def downgrade")[0]

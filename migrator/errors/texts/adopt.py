@@ -48,7 +48,7 @@ TEXTS: dict[str, Message] = {
     ),
     "baseline-not-first": Message(
         HistoryError,
-        "A baseline begins a history, and there is one: revisions in {path}, or the database is at {found!h}.",
+        "A baseline begins a history, and there is one: revisions in {path}, or the database is at {at!h}.",
         "For a database with this history's tables, let adopt find where it is. For another one, start with an empty {path}:\n"
         "  {cli} adopt",
     ),

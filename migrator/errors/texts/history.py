@@ -54,7 +54,7 @@ TEXTS: dict[str, Message] = {
     "revision-unknown": Message(
         HistoryError,
         "There is no revision {asked!r} in the history.",
-        "The history has {known!c}. List it:\n  {cli} history",
+        "The history has {known!i}. List it:\n  {cli} history",
     ),
     "revision-ambiguous": Message(
         HistoryError,
@@ -63,7 +63,7 @@ TEXTS: dict[str, Message] = {
     ),
     "revision-out-of-reach": Message(
         HistoryError,
-        "{asked!r} cannot be reached from {start!h}: {reason}.",
+        "{asked!r} cannot be reached from {at!h}: {reason}.",
         "Check where the database is and which revisions there are:\n  {cli} history",
     ),
     "revision-id-taken": Message(
@@ -98,14 +98,14 @@ TEXTS: dict[str, Message] = {
     ),
     "database-unknown-revision": Message(
         HistoryError,
-        "The database is at {head}, and no revision file has that id.",
-        "It was migrated by newer code, or belongs to another project. Check out the code that has {head}, or list what is here:\n"
+        "The database is at {at!h}, and no revision file has that id.",
+        "It was migrated by newer code, or belongs to another project. Check out the code that has {at!h}, or list what is here:\n"
         "  {cli} history",
         "{changed} The log does not know it either.",
     ),
     "database-ahead": Message(
         HistoryError,
-        "The database is ahead of the files: it is at {head} ({description}), applied at {when} by {who} from {file}; "
+        "The database is ahead of the files: it is at {at!h} ({description}), applied at {when} by {who} from {file}; "
         "no file for {gone!c}.",
         "Check out the code that has it. Or revert it: the log keeps the text that ran, shows it and asks:\n  {cli} downgrade",
     ),

@@ -72,13 +72,13 @@ TEXTS: dict[str, Message] = {
     ),
     "target-not-reached": Message(
         DatabaseError,
-        "The run ended, but the database is at {found!h} and not at {wanted!h}.",
+        "The run ended, but the database is at {at!h} and not at {wanted!h}.",
         "Another program has changed the version table, or a revision has. Check:\n  {cli} current",
         "This was read again on a second connection. Committed in this run: {applied!c}.",
     ),
     "not-at-head": Message(
         NotAtHead,
-        "The database is at {found!h}, and this program needs {wanted!h}.",
+        "The database is at {at!h}, and this program needs {wanted!h}.",
         "Run the migrations before the program starts:\n  {cli} upgrade",
         "{changed} A check at the start never migrates.",
     ),

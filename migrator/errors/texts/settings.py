@@ -34,7 +34,7 @@ TEXTS: dict[str, Message] = {
     ),
     "url-unsupported": Message(
         SettingsError,
-        "The database {name!r} is not supported (from {source}); {known!c} are.",
+        "The database {name!r} is not supported (from {source}). Supported: {known!c}.",
         "Use postgresql:// or sqlite:///:\n  export DATABASE_URL=postgresql://user:password@host:5432/name",
     ),
     "url-driver-missing": Message(
