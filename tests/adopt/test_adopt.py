@@ -38,7 +38,7 @@ def test_an_extra_table_is_listed_and_left_alone(database_url: str, capsys: pyte
     done = cli(capsys, database_url, "adopt", "--upgrade")
     assert (done.code, heads(database_url)) == (0, ["012"])
     assert "The database has exactly the schema of revision 005;" in done.stdout
-    assert "Left alone, no revision makes them: invoices" in done.stdout
+    assert "Left alone, because no revision creates them: invoices" in done.stdout
     assert rows(database_url, "SELECT id FROM invoices") == [7]
 
 

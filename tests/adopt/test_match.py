@@ -23,7 +23,7 @@ def test_a_wider_varchar_harms_nothing(database_url: str, capsys: pytest.Capture
     assert heads(database_url) == []
     done = cli(capsys, database_url, "adopt", "--accept-harmless")
     assert (done.code, heads(database_url)) == (0, ["007"])
-    assert "The schema is that of 007, but for 1 harmless difference;" in done.stdout
+    assert "The database has the schema of revision 007, apart from 1 harmless difference;" in done.stdout
 
 
 def test_another_name_of_an_index_another_order_and_another_spelling_harm_nothing(database_url: str) -> None:

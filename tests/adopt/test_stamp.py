@@ -13,7 +13,6 @@ from sqlalchemy.pool import NullPool
 
 from migrator import DatabaseError, Migrator, StampRefused
 from migrator.dialects import named
-from migrator.settings import Settings
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import cli, data, engine
 from tests.kit import CONFIG
@@ -114,9 +113,9 @@ def test_what_was_stamped_wrongly_is_put_right(database_url: str) -> None:
 def test_nobody_changes_the_tables_between_the_comparison_and_the_commit(postgres_url: str) -> None:
     create_all(postgres_url, "001")
     engine_ = sa.create_engine(postgres_url, poolclass=NullPool)
-    dialect = named("postgresql", Settings(root=Path()))
+    dialect = named("postgresql")
     with engine_.begin() as connection:
-        dialect.hold_still(connection, {"users", "datasets", "never_made"})
+        dialect.lock_definitions(connection, {"users", "datasets", "never_made"})
         for statement in ("ALTER TABLE users ADD x INTEGER", "CREATE INDEX late ON datasets (name)"):
             with connected(postgres_url) as other:
                 other.exec_driver_sql("SET lock_timeout = 50")

@@ -32,17 +32,18 @@ def ended(problem: BaseException, progress: Progress | None) -> BaseException:
 @pytest.mark.parametrize(
     ("interrupt", "consequence"),
     [
-        (KeyboardInterrupt(), "Nothing was changed."),
+        (KeyboardInterrupt(), ""),  # before there was a run that could know
+        (ended(KeyboardInterrupt(), Progress()), " Nothing was changed."),
         (
             ended(KeyboardInterrupt(), HALFWAY),
-            "The upgrade of 002 was rolled back; the database is at 001. Applied before it in this run and kept: 001.",
+            " The upgrade of 002 was rolled back; the database is at 001. Applied before it in this run and kept: 001.",
         ),
     ],
 )
 def test_an_interrupted_run_says_what_it_did(terminal: Terminal, interrupt: BaseException, consequence: str) -> None:
     said = terminal.type("upgrade", upgrade=interrupt)
     assert (said.code, said.stdout) == (2, "")
-    assert said.stderr == f"Interrupted. {consequence}\nCheck where the database is:\n  python migrate.py status\n"
+    assert said.stderr == f"Interrupted.{consequence}\nCheck where the database is:\n  python migrate.py status\n"
 
 
 def test_the_command_to_check_with_is_the_program_that_was_typed(

@@ -37,7 +37,7 @@ REFUSED = {
     "rerunable = True": "did you mean rerunnable?",
 }
 TAKEN = [
-    "lock_timeout = 5000\nstatement_timeout = 1\nretry_for = 0\naccept_loss = ()\nrerunnable = False",
+    "lock_timeout = 5000\nstatement_timeout = 60000\nretry_for = 0\naccept_loss = ()\nrerunnable = False",
     "lock_timeout = None\nretry_for = None\nrerunnable = None",
     "retry_for = 0.5\naccept_loss = 'one text'",
     "accept_loss = ['a', 'b']",

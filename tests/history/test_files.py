@@ -73,7 +73,7 @@ def _no_versions(project: Project) -> None:
         (_raises, "revision-does-not-load", ["007_create_reports.py does not load: ValueError: on import (line 19)"]),
         (_no_id, "revision-does-not-load", ["007_create_reports.py", "'revision' variable"]),
         (_undecodable, "revision-does-not-load", ["007_create_reports.py", "can't decode byte 0xe9"]),
-        (_duplicate, "revision-duplicate", ["id 012: 012_add_version_to_sections.py and 012_copy.py"]),
+        (_duplicate, "revision-duplicate", ["id 012: 012_add_version_to_sections.py, 012_copy.py"]),
         (_long_id, "revision-too-long", ["012_add_version_to_sections.py has 40 characters"]),
         (
             _two_heads,
