@@ -45,6 +45,7 @@ class StepRunner:
         self._running: Step | None = None
         self._statements: CommittedStatements | None = None
         self._heads_after: set[str] | None = None
+        self._begun = False
         self._in_doubt = False
 
     def start_at(self, heads: tuple[str, ...]) -> None:
@@ -58,7 +59,7 @@ class StepRunner:
             before=self._before,
             applied=tuple(self._applied),
             at=self._at,
-            running=self._running.planned if self._running else None,
+            running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
             in_doubt=self._in_doubt,
         )
@@ -88,7 +89,7 @@ class StepRunner:
         """
         if step.direction == "stamp" and not self._run.request.verify:
             step = step.unverified
-        self._running, self._started = step, datetime.now(UTC)
+        self._running, self._begun, self._started = step, False, datetime.now(UTC)
         try:
             seconds, attempts = self._until_done(step)
         except MigratorError as failure:
@@ -99,7 +100,7 @@ class StepRunner:
     def _finish(self, step: Step, seconds: float, attempts: int) -> None:
         done = step.planned
         self._at = tuple(sorted(self._heads_after or ()))
-        self._running = None
+        self._running, self._begun = None, False
         self._run.log.is_there = True
         self._applied.append(Applied(done.revision, done.direction, done.description, seconds, attempts))
         _log.info("%s %s in %.2f s: %s", done.direction, done.revision, seconds, done.description)
@@ -137,7 +138,9 @@ class StepRunner:
         raise AssertionError("a step is repeated for a limited time")
 
     def _attempt(self, step: Step) -> None:
+        self._begun = False
         self._connection.begin()  # not as a context manager, which would forbid what follows an autocommit_block()
+        self._begun = True
         try:
             context.run_migrations()
             if not step.alembic:  # a stamp that only empties the version table

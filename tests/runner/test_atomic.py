@@ -69,7 +69,7 @@ def test_a_revision_that_fails_half_way_leaves_nothing_and_can_be_run_again(
         with pytest.raises(StepFailed) as failed:
             engine.upgrade()
         assert (failed.value.code, failed.value.fields["revision"]) == ("step-failed", "002")
-        assert "What it did was rolled back; the database is at 001" in str(failed.value)
+        assert "The upgrade of 002 was rolled back; the database is at 001" in str(failed.value)
         assert state(database_url) == before
     monkeypatch.setenv("MENDED", "1")
     assert [step.revision for step in engine.upgrade().steps] == ["002", "003"]

@@ -100,7 +100,7 @@ def test_killed_anywhere_it_says_what_is_there_and_goes_on(
     said = [line for line in result.stderr.splitlines() if line.startswith("001 was interrupted at ")]
     assert len(said) == bool(WHAT_IS_THERE[spot])
     for line in said:
-        listed = line.partition("goes on from there: ")[2].split("; ")
+        listed = line.partition("is resumed after: ")[2].split("; ")
         assert len(listed) == len(WHAT_IS_THERE[spot])
         assert all(text.startswith(known) for text, known in zip(listed, WHAT_IS_THERE[spot], strict=True))
     assert_whole(database_url)
@@ -137,7 +137,7 @@ def test_killed_on_its_way_down_it_goes_on_down(forks: Forks, database_url: str,
     assert (heads(database_url), "plants" in tables(database_url)) == (["001"], True)
     result = again(forks, config, database_url, "downgrade")
     assert result.code == 0, result
-    assert "goes on from there: DROP TABLE animals" in result.stderr
+    assert "is resumed after: DROP TABLE animals" in result.stderr
     assert (heads(database_url), tables(database_url)) == ([], {"alembic_version", "migration_log"})
 
 
@@ -203,6 +203,6 @@ def test_what_was_interrupted_comes_before_everything_else(forks: Forks, databas
     killed(forks, config, database_url, "going down", "downgrade", "001")
     for command in ("upgrade", "status"):
         result = again(forks, config, database_url, command)
-        assert "002 has begun its downgrade (" in result.stderr, result
-        assert "was interrupted and `downgrade` goes on with it" in result.stderr
+        assert "The downgrade of 002 started at " in result.stderr, result
+        assert "was interrupted; `downgrade` resumes it" in result.stderr
     assert again(forks, config, database_url, "downgrade", "001").code == 0

@@ -58,7 +58,7 @@ def test_a_lock_met_after_the_block_is_waited_for_behind_what_is_committed(
     config = at_001(tmp_path, postgres_url)
     with session(postgres_url, "SELECT count(*) FROM plants"):
         (process,) = forks.start(Job(["upgrade"], config, postgres_url, environment={"MIGRATOR_LOCK_TIMEOUT": "50"}))
-        process.says("002 waits, try 2: ")
+        process.says("002 waits, attempt 2: ")
         assert indexes(postgres_url, "animals") == {"ix_one"}
         built = ask(postgres_url, "SELECT 'ix_one'::regclass::oid")
     result = process.wait()
@@ -104,7 +104,7 @@ def test_a_statement_whose_end_was_not_seen_is_known_by_the_databases_answer(
     assert result.code == -signal.SIGKILL
     (result,) = forks.run(Job(["upgrade"], config, postgres_url))
     assert result.code == 0, result
-    assert "goes on from there: begun: ALTER TYPE mood ADD VALUE 'glad'" in result.stderr
+    assert "is resumed after: begun: ALTER TYPE mood ADD VALUE 'glad'" in result.stderr
     assert rows(postgres_url, "SELECT enumlabel FROM pg_enum ORDER BY enumsortorder") == ["sad", "glad"]
     assert heads(postgres_url) == ["002"]
 
@@ -119,7 +119,7 @@ def test_with_the_log_switched_off_an_error_promises_nothing(
         engine.upgrade()
     assert failed.value.code == "step-failed-unresumable"
     assert "\n  - CREATE INDEX ix_one ON animals (name)\n" in str(failed.value)
-    assert "The next run cannot tell where to go on" in str(failed.value)
+    assert "The next run cannot tell where to continue" in str(failed.value)
     monkeypatch.delenv("FAIL")
     execute(database_url, "DROP INDEX ix_one")
     engine.upgrade()

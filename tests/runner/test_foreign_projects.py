@@ -77,7 +77,7 @@ def test_a_step_that_fails_leaves_nothing(door: Door, forks: Forks, database_url
     result = door.run(forks, config, database_url, "upgrade", "head")
     assert result.code != 0
     assert "Revision 002 (002_step.py) failed on its upgrade" in result.stderr
-    assert "What it did was rolled back; the database is at 001." in result.stderr
+    assert "The upgrade of 002 was rolled back; the database is at 001." in result.stderr
     assert state(database_url) == before
     assert (logged(database_url), logged(database_url, "failed")) == (["001"], ["002"])
 

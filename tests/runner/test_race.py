@@ -125,7 +125,7 @@ def test_a_wait_that_is_too_long_ends_with_an_error_that_says_how_to_look_and_wh
     with holding(forks, config, database_url, tmp_path / "gate", "upgrade") as holder:
         (result,) = forks.run(Job(["--lock-wait", "1", "upgrade"], config, database_url))
     assert result.code == 2
-    assert re.search(r"error: Another run has held the migration lock for all of the \d s", result.stderr), result
+    assert re.search(r"error: Another run held the migration lock for all of the \d s", result.stderr), result
     assert f"migrator {socket.gethostname()}:{holder.pid}" in result.stderr
     assert "Nothing was changed." in result.stderr
     for remedy in ("--lock-wait SECONDS", "migrate.py current", "docs/errors.md#lock-timeout"):

@@ -93,7 +93,7 @@ def test_a_revision_that_tampers_with_the_version_table_is_found_out(
     (result,) = forks.run(Job(["upgrade"], config, database_url))
     assert (result.code, result.stdout) == (2, "")
     assert "the database is at 002, elsewhere and not at 002" in result.stderr
-    assert "Applied in this run: 001, 002." in result.stderr
+    assert "Committed in this run: 001, 002." in result.stderr
     assert "docs/errors.md#target-not-reached" in result.stderr
 
 

@@ -126,8 +126,8 @@ def test_the_error_names_row_column_and_parent(tmp_path: Path) -> None:
         ours.upgrade()
     assert str(caught.value).splitlines()[:3] == [
         "Revision 001 (001_step.py) would leave 2 rows without the row that their foreign key names:",
-        "  notes row 1: (user_id) has no row in users",
-        "  notes row 2: (user_id) has no row in users",
+        "  - notes row 1: (user_id) has no row in users",
+        "  - notes row 2: (user_id) has no row in users",
     ]
 
 

@@ -187,8 +187,8 @@ def test_a_loss_is_listed_with_the_words_that_accept_it(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert lines[:3] == [
         "Revision 001 (001_step.py) rebuilds the table orders and would lose:",
-        "  orders: CHECK (total < 1000 OR spare IS NULL)",
-        "  orders: index ix_totals",
+        "  - orders: CHECK (total < 1000 OR spare IS NULL)",
+        "  - orders: index ix_totals",
     ]
     assert "    'orders: CHECK (total < 1000 OR spare IS NULL)'," in lines
 
@@ -221,7 +221,7 @@ def test_a_rebuild_written_out_in_sql_is_told_what_it_left_out(tmp_path: Path) -
     )
     with project(tmp_path / "ours", upgrading(BY_HAND), before=before) as ours, pytest.raises(StepFailed) as caught:
         ours.upgrade()
-    assert "  orders: index ix_email\n  orders: trigger loud\n" in str(caught.value)
+    assert "  - orders: index ix_email\n  - orders: trigger loud\n" in str(caught.value)
     made = BY_HAND + "op.create_index('ix_orders_email', 'orders', ['email'])"
     own = "accept_loss = ('orders: trigger loud',)"
     with project(tmp_path / "meant", upgrading(made, own=own), before=before) as meant:

@@ -55,7 +55,7 @@ TEXTS: dict[str, Message] = {
     ),
     "index-invalid": Message(
         StepFailed,
-        "Revision {revision} leaves an INVALID index: {names!c}. A CREATE INDEX CONCURRENTLY failed and left it.",
+        "The index {names!c} is INVALID: a CREATE INDEX CONCURRENTLY failed and left it.",
         "Remove the cause (duplicates, for a unique one), drop it, and run it again:\n"
         "  psql -c 'DROP INDEX CONCURRENTLY {first}'\n  {cli} upgrade",
         "{changed} {revision} is not recorded as applied. No query uses an INVALID index, and a unique one lets duplicates in.",
