@@ -141,7 +141,8 @@ class PostgreSQL(Dialect):
         return self._user
 
     def in_autocommit(self, connection: Connection) -> bool:
-        return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
+        # As every driver says it; SQLAlchemy's detect_autocommit_setting() says the same since 2.0.43 only.
+        return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
 
     def is_blocked(self, error: DBAPIError) -> bool:
         return _code(error) in ("55P03", "40P01")  # lock_not_available, deadlock_detected
