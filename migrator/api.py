@@ -22,6 +22,7 @@ from migrator import adoption, baseline, dialects, evidence, foreign, plan
 from migrator.adoption import Adoption
 from migrator.audit import Log
 from migrator.baseline import Baseline
+from migrator.configuration import Configuration
 from migrator.errors import HistoryError, MigratorError, NotAtHead, SettingsError, StampRefused
 from migrator.replay import Replay
 from migrator.results import Direction, Entry, Planned, Report, Status
@@ -201,7 +202,7 @@ class Migrator:
 
     def alembic_config(self, **options: Any) -> Config:
         """Return a `Config` of Alembic's for this project and database, for what this class does not wrap."""
-        config = Config(self.path, **options)
+        config = Configuration(self.path, **options)
         config.attributes |= {SETTINGS: self.settings, "connection": self._connection}
         return config
 
