@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import to_list
 
-from migrator import history
+from migrator import history, versions
 from migrator.dialects.base import log
 from migrator.errors import HistoryError
 from migrator.history import ID_LENGTH
@@ -30,7 +30,7 @@ def options_for(metadata: sa.MetaData) -> dict[str, Any]:
         "render_item": _render_item,
         "process_revision_directives": _number,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": ["alembic.autogenerate.*", *versions.check_plugins()],
     }
 
 
