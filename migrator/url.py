@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +23,9 @@ _ASYNCPG_ARGUMENTS = (
     "statement_cache_size",
 )
 
+# SQLAlchemy 2.1 percent-decodes the database's name, 2.0 does not.
+_DECODES = sa.make_url("sqlite:///%41").database == "A"
+
 
 def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
     """Return the URL as SQLAlchemy takes it, for a synchronous driver; opens nothing.
@@ -42,8 +45,11 @@ def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
         raise SettingsError("url-unsupported", name=url.drivername, source=source)
     driver = _SYNC_DRIVERS[name].get(driver or None, driver) or _installed_driver()
     if find_spec("sqlite3" if driver == "pysqlite" else driver) is None:
-        raise SettingsError("url-driver-missing", driver=driver, source=source)
+        package = {"psycopg2": "psycopg2-binary"}.get(driver, driver)  # psycopg2 itself wants a compiler
+        raise SettingsError("url-driver-missing", driver=driver, package=package, source=source)
     url = url.set(drivername=f"{name}+{driver}")
+    if url.database and not _DECODES:
+        url = url.set(database=unquote(url.database))
     if name == "sqlite":
         return _sqlite(url, root)
     if "@" in (url.host or "") or ("@" in (url.database or "") and "%40" not in text):

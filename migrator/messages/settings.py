@@ -38,7 +38,17 @@ TEXTS: dict[str, Message] = {
     "url-driver-missing": Message(
         "The driver {driver!r} is not installed (from {source}).",
         UNTOUCHED,
-        "Install it:\n  pip install {driver}",
+        "Install it (the extra `postgresql` of this package holds psycopg2):\n  python -m pip install {package}",
+    ),
+    "package-too-old": Message(
+        "The package {package} {version} is too old: the engine needs {least} or later.",
+        UNTOUCHED,
+        "Install a newer one:\n  python -m pip install '{package}>={least}'",
+    ),
+    "scaffold-not-empty": Message(
+        "The folder {path} is not empty: it contains {found}.",
+        UNTOUCHED + " A new project is made in a new or an empty folder only.",
+        "Name another folder:\n  {cli} scaffold {path}-new",
     ),
     "url-sqlite-arguments": Message(
         "The SQLite URL has arguments that are only understood together with uri=true: {names}.",
