@@ -1,6 +1,7 @@
 """The command line's words: every command, its line in --help and its options. Loads nothing but argparse."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,10 @@ COMMANDS = {
             ),
         ),
     ),
+    "scaffold": Command(
+        "make a new project in an empty folder",
+        ((("folder",), {"type": Path, "metavar": "DIR", "help": "a folder that is empty, or not there yet"}),),
+    ),
     "stamp": Command(
         "write REV into the version table, run nothing",
         (
@@ -107,9 +112,9 @@ def parse(arguments: Sequence[str], config: Path) -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False)
     _add_common(common, suppress=False)
     front = argparse.ArgumentParser(
-        prog="migrate.py",
+        prog=_program(),
         parents=[common],
-        usage="migrate.py [options] command …",
+        usage=f"{_program()} [options] command …",
         description="Migrate a database with Alembic, safely: one run at a time, each step whole or not at all.",
         epilog=_overview() + _EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -130,7 +135,7 @@ def parse(arguments: Sequence[str], config: Path) -> argparse.Namespace:
         front.error(f"{fact}; see python migrate.py --help")
     command = COMMANDS[options.command]
     own = argparse.ArgumentParser(
-        prog=f"migrate.py {options.command}", description=f"{command.help[0].upper()}{command.help[1:]}."
+        prog=f"{_program()} {options.command}", description=f"{command.help[0].upper()}{command.help[1:]}."
     )
     for names, details in command.arguments:
         own.add_argument(*names, **details)
@@ -151,6 +156,10 @@ def _add_common(parser: argparse.ArgumentParser, *, suppress: bool, verbose: boo
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="say nothing that is not an error or an answer", **missing
     )
+
+
+def _program() -> str:
+    return "migrator" if Path(sys.argv[0]).stem == "migrator" else "migrate.py"
 
 
 def _overview() -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import migrator
 from migrator import printing, progress
@@ -156,6 +156,10 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
     options = parse(sys.argv[1:] if arguments is None else arguments, config)
     progress.show(verbose=options.verbose, quiet=options.quiet)
     try:
+        if options.command == "scaffold":
+            from migrator.scaffold import command
+
+            return command.run(options)
         engine = _engine(options)
         run = _hand_on if options.command in HANDED_ON else _RUN[options.command]
         code = run(engine, options)
@@ -183,6 +187,11 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
             return 2
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def console() -> NoReturn:
+    """Be the program `migrator` of an installed package: the project is the one in the current folder."""
+    sys.exit(main(config=Path("alembic.ini")))
 
 
 def _engine(options: argparse.Namespace) -> "Migrator":

@@ -10,7 +10,7 @@ class Configuration(Config):
     """A `Config` of Alembic's whose `%(here)s` may hold a `%`, as in the folder that a CI server names `job%2Fbranch`.
 
     ConfigParser interpolates the value of `here` once more, as it does every other, and takes a `%` in it for the start of a name.
-    Alembic's own program makes its own `Config`, and fails there: see the section "alembic" of docs/errors.md.
+    Alembic's own program makes its own `Config`, and fails there; migrate.py has all of its commands.
     """
 
     @memoized_property

@@ -23,4 +23,5 @@ def render(code: str, fields: Mapping[str, Any]) -> str:
 
 def program() -> str:
     """Return what to type in front of a command: what the user typed to get here."""
-    return "alembic" if Path(sys.argv[0]).stem == "alembic" else "python migrate.py"
+    name = Path(sys.argv[0]).stem
+    return name if name in ("alembic", "migrator") else "python migrate.py"
