@@ -17,6 +17,5 @@ class Configuration(Config):
     def file_config(self) -> ConfigParser:
         """The parsed alembic.ini, as Alembic reads it, with the folder's name taken literally."""
         parser: ConfigParser = super().file_config
-        defaults = parser.defaults()
-        defaults["here"] = defaults["here"].replace("%", "%%")
+        parser.set(parser.default_section, "here", parser.defaults()["here"].replace("%", "%%"))
         return parser

@@ -61,7 +61,9 @@ def test_every_command_works_in_a_folder_of_that_name(moved: Project, forks: For
 
 
 @pytest.mark.parametrize("moved", [ALL_AT_ONCE], indirect=True)
-@pytest.mark.parametrize("ini", ["", "sqlalchemy.url = sqlite:///%(here)s/app.db\n"], ids=["by default", "by alembic.ini"])
+@pytest.mark.parametrize(
+    "ini", ["", "sqlalchemy.url = sqlite:///%(here)s/app.db\n"], ids=["by default", "by alembic.ini"]
+)
 def test_a_real_process_works_there_from_any_other_folder(moved: Project, ini: str, tmp_path: Path) -> None:
     config = moved.path / "alembic.ini"
     config.write_text(config.read_text().replace("[alembic]\n", f"[alembic]\n{ini}"))
