@@ -16,6 +16,8 @@ MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 UV := uv>=0.9
+# The pins of the projects that `migrator scaffold` makes.
+SCAFFOLD := migrator/scaffold/project/requirements
 
 .DEFAULT_GOAL := help
 # Two recipes may install into the same environment.
@@ -48,14 +50,19 @@ soak: $(DEV) ## The long forms of the kill and race tests (many minutes)
 
 pins: $(MADE) ## Renew requirements/*.txt from pyproject.toml: newest versions, Python 3.11 to 3.14
 	$(PIP) install '$(UV)'
-	$(PY) -m uv pip compile pyproject.toml --output-file requirements/runtime.txt \
+	$(PY) -m uv pip compile pyproject.toml --extra postgresql --output-file requirements/runtime.txt \
 		--upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-config --custom-compile-command 'make pins' --quiet
-	$(PY) -m uv pip compile pyproject.toml --extra test --extra dev --constraints requirements/runtime.txt \
+	$(PY) -m uv pip compile pyproject.toml --extra dev --constraints requirements/runtime.txt \
 		--output-file requirements/dev.txt \
 		--upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-config --custom-compile-command 'make pins' --quiet
-	@if grep -n '://' requirements/*.txt; then echo "make pins: an address got into the lines above" >&2; exit 1; fi
+	$(PY) -m uv pip compile --group pyproject.toml:scaffold --constraints requirements/dev.txt \
+		--output-file $(SCAFFOLD)/dev.txt \
+		--upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-config --custom-compile-command 'make pins' --quiet
+	cp requirements/runtime.txt $(SCAFFOLD)/runtime.txt
+	@if grep -n '://' requirements/*.txt $(SCAFFOLD)/*.txt; then echo "make pins: an address got into the lines above" >&2; exit 1; fi
 
 clean: ## Remove .venv and the caches; databases stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

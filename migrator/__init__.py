@@ -1,10 +1,18 @@
 """A migration engine for Alembic: every run is locked, atomic, verified and recorded.
 
-The public names load on first use, so that `import migrator` costs nothing.
+The public names load on first use, so that `import migrator` costs nothing. A Python older than 3.11 has to read this file,
+because it is here that it is told so.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever copies the folder has no installer that says it
+    raise ImportError(
+        "migrator needs Python 3.11 or later; this is {}.{}. Nothing was changed.\n"
+        "Run the command with a newer Python, for example:\n  python3.13 migrate.py upgrade".format(*sys.version_info)
+    )
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
@@ -58,4 +66,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in ("Migrator", "run", "run_env"):
+        import_module(f"{__name__}.versions").check()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

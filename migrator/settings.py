@@ -212,7 +212,8 @@ def _find_url(root: Path, parser: ConfigParser, section: str, environ: Mapping[s
     if value is None:
         return DEFAULT_URL, "the default"
     # Alembic's own manual has % doubled here; in a URL a doubled % can mean nothing else.
-    return value.replace("%(here)s", str(root)).replace("%%", "%"), "sqlalchemy.url in alembic.ini"
+    tokens = {"%%": "%", "%(here)s": str(root).replace("%", "%25").replace("?", "%3F")}
+    return re.sub(r"%%|%\(here\)s", lambda found: tokens[found[0]], value), "sqlalchemy.url in alembic.ini"
 
 
 def _read_dotenv(path: Path) -> Mapping[str, str]:

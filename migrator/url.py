@@ -2,12 +2,16 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from migrator.dialects import NAMES, part, titles
 from migrator.errors import error
+
+# SQLAlchemy 2.1 percent-decodes the database's name, 2.0 does not.
+_DECODES = sa.make_url("sqlite:///%41").database == "A"
 
 
 def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
@@ -30,5 +34,8 @@ def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
     driver: str = database.driver_for(asked)
     if find_spec(database.MODULES.get(driver, driver)) is None:
         raise error("url-driver-missing", driver=driver, package=database.PACKAGES.get(driver, driver), source=source)
-    adapted: sa.URL = database.adapt(url.set(drivername=f"{NAMES[name]}+{driver}"), text=text, root=root, source=source)
+    url = url.set(drivername=f"{NAMES[name]}+{driver}")
+    if url.database and not _DECODES:
+        url = url.set(database=unquote(url.database))
+    adapted: sa.URL = database.adapt(url, text=text, root=root, source=source)
     return adapted

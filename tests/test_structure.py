@@ -12,7 +12,7 @@ from tests.kit.source import Import, dotted, imports_in, imports_of_the_engine, 
 LAYERS = (
     ("cli",),
     ("scaffold",),
-    ("api", "project"),
+    ("api", "project", "configuration"),
     ("runner",),
     ("adopt",),
     ("schema",),

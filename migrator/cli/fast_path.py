@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from migrator import dialects
+from migrator import dialects, versions
 from migrator.dialects.look import Look
 from migrator.history import file_text, headers
 from migrator.history.headers import Header
@@ -60,6 +60,7 @@ class FastPath:
     @cached_property
     def full(self) -> "Migrator":
         """The engine itself."""
+        versions.check()
         from migrator.api import Migrator
 
         return Migrator(self._config, **self._arguments)

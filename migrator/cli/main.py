@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from migrator import versions
 from migrator.cli import commands
 from migrator.cli.arguments import parse
 from migrator.cli.command import Command
@@ -59,6 +60,7 @@ def _engine(command: Command, options: argparse.Namespace) -> "Migrator | None":
         warnings.warn(text, FutureWarning, stacklevel=3)
         settings["owned_tables"] = settings.pop("own")
     if options.verbose or command.is_alembics:
+        versions.check()
         from migrator.api import Migrator
 
         return Migrator(options.config, **settings)

@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import to_list
 
+from migrator import versions
 from migrator.errors import error
 from migrator.history import file_text
 from migrator.history.log import LOG_TABLE
@@ -30,7 +31,7 @@ def options_for(metadata: sa.MetaData) -> dict[str, Any]:
         "render_item": _render_item,
         "process_revision_directives": _number,
         "compare_server_default": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        "autogenerate_plugins": ["alembic.autogenerate.*", *versions.check_plugins()],
     }
 
 

@@ -60,7 +60,9 @@ def test_a_blocked_step_is_tried_again_as_a_whole_and_says_who_blocks_it(config:
             report = engine(config, postgres_url, lock_timeout=20).upgrade()
     assert report.steps[0].tries >= 4
     for number, line in enumerate(lines[:3], start=1):
-        assert f"002 waits, attempt {number}: pid {pid} (reporting), idle in transaction, in a transaction since 2" in line
+        assert (
+            f"002 waits, attempt {number}: pid {pid} (reporting), idle in transaction, in a transaction since 2" in line
+        )
         assert line.endswith("SELECT count(*) FROM animals")
     assert ask(postgres_url, "SELECT count(*) FROM plants") == 1
 
@@ -212,5 +214,7 @@ def test_a_session_that_lost_the_lock_begins_no_further_step(postgres_url: str, 
         Migrator(config, database_url=postgres_url).upgrade()
     assert lost.value.code == "lock-lost"
     words = ("no longer holds the migration lock", "MIGRATION_DATABASE_URL")
-    assert_says(str(lost.value), "lock-lost", *words, consequence="Applied in this run and kept: 001; the database is at 001.")
+    assert_says(
+        str(lost.value), "lock-lost", *words, consequence="Applied in this run and kept: 001; the database is at 001."
+    )
     assert (heads(postgres_url), "animals" in tables(postgres_url)) == (["001"], False)

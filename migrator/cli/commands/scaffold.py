@@ -1,6 +1,7 @@
 """`scaffold`: write a new project."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from migrator.cli.command import Command, argument
@@ -13,7 +14,7 @@ def run(_engine: None, options: argparse.Namespace) -> int:
     written = create(options.directory)
     if not options.quiet:
         print(f"Created {len(written)} files in {options.directory}. Next:")
-        print(f"  cd {options.directory}\n  make upgrade && make test")
+        print(f"  cd {shlex.quote(str(options.directory))}\n  make upgrade && make test")
     return 0
 
 

@@ -40,12 +40,23 @@ TEXTS: dict[str, Message] = {
     "url-driver-missing": Message(
         SettingsError,
         "The driver {driver!r} is not installed (from {source}).",
-        "Install it:\n  pip install {package}",
+        "Install it (the extra `postgresql` of this package holds psycopg2):\n  python -m pip install {package}",
     ),
     "url-sqlite-arguments": Message(
         SettingsError,
         "The SQLite URL has arguments that only work together with uri=true: {names!c}.",
         "Write it as a file URI:\n  export 'DATABASE_URL=sqlite:///file:app.db?mode=rw&uri=true'",
+    ),
+    "version-too-old": Message(
+        SettingsError,
+        "The package {package} {version} is too old: the engine needs {least} or later.",
+        "Install a newer one:\n  python -m pip install '{package}>={least}'",
+    ),
+    "scaffold-not-empty": Message(
+        SettingsError,
+        "The folder {path} is not empty: it holds {count} files or folders ({found!c}).",
+        "Name another folder:\n  {cli} scaffold {path}-new",
+        "{changed} A new project is created in a new or an empty folder only.",
     ),
     "file-unusable": Message(
         SettingsError,

@@ -1,0 +1,1 @@
+"""A new project around the engine: `create()`, and the files it writes."""
