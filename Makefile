@@ -16,13 +16,16 @@ MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 UV := uv>=0.9
+SHORT := tests/test_api.py tests/test_errors.py tests/test_settings.py tests/test_settings_names.py tests/test_surface.py \
+	tests/history tests/schema tests/scaffold tests/sqlite/test_rebuild.py tests/runner/test_atomic.py tests/runner/test_progress.py \
+	tests/cli/test_loading.py tests/cli/test_answers.py
 # The pins of the projects that `migrator scaffold` makes.
 SCAFFOLD := migrator/scaffold/project/requirements
 
 .DEFAULT_GOAL := help
 # Two recipes may install into the same environment.
 .NOTPARALLEL:
-.PHONY: help upgrade test lint bench soak pins clean
+.PHONY: help upgrade test test-short lint bench soak pins clean
 
 help: ## This list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,6 +38,9 @@ upgrade: $(RUNTIME) ## Migrate the database to the newest revision (app.db unles
 
 test: $(DEV) ## Run the tests, on SQLite and PostgreSQL
 	$(PY) -m pytest --numprocesses auto --dist worksteal $(PYTEST_ARGS)
+
+test-short: $(DEV) ## The part of the tests that another version of Python is most likely to break
+	$(PY) -m pytest --numprocesses auto --dist worksteal $(SHORT) $(PYTEST_ARGS)
 
 lint: $(DEV) ## ruff check, ruff format --check, mypy
 	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy"; do \

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from migrator import Migrator
-from tests.forks import Forks, Job
-from tests.processes import Project
+from tests.kit.fork_server import Forks, Job
+from tests.kit.processes import Project
 
 ALL_AT_ONCE = """50%% %2F %(here)s, é ü 日本's "x" a?b#c&d"""
 NAMES = [

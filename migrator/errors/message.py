@@ -16,8 +16,8 @@ class Message(NamedTuple):
     """The class of an error, its fact, its remedy (which ends in a command that can be pasted), and its consequence.
 
     Templates take `{cli}` (the program that the user typed), `{changed}` (what the run knows was changed, see `errors.progress`), `{at}`
-    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for none, `{ids!i}` shortens many
-    to the first and the last.
+    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for
+    none, `{ids!i}` shortens many to the first and the last.
     """
 
     kind: type[Any]

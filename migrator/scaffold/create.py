@@ -23,7 +23,7 @@ def create(target: Path) -> tuple[Path, ...]:
     target = target.absolute()
     try:
         if target.exists() and (found := sorted(path.name for path in target.iterdir())):
-            raise error("scaffold-not-empty", path=target, found=tuple(found[:3]), count=len(found))
+            raise error("scaffold-not-empty", path=target, found=_first(found))
         made = _make_folder(target)
         try:
             _fill(target)
@@ -69,3 +69,7 @@ def _remove(target: Path, made: list[Path]) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in made:
         folder.rmdir()
+
+
+def _first(names: list[str]) -> tuple[str, ...]:
+    return (*names[:3], f"{len(names) - 3} more") if len(names) > 3 else tuple(names)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from migrator import Migrator, cli
+from migrator import Migrator
+from migrator.cli import main as cli
 from migrator.cli.fast_path import FastPath
 from tests.kit import ROOT
 from tests.kit.database import execute, state

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.processes import Project, Result, clean_environment
+from tests.kit import ROOT
+from tests.kit.processes import Project, Result, clean_environment
 
-ROOT = Path(__file__).parent.parent.parent
 # What a build reads; built from a copy, because setuptools leaves build/ and an .egg-info behind.
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "migrator", "app", "migrations", "tests", "benchmarks")
 

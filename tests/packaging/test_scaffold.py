@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from migrator import SettingsError
-from migrator.cli import main
+from migrator.cli.main import main
 from migrator.scaffold import create as creating
 from migrator.scaffold.create import create, templates
+from tests.kit.processes import Project, Result
 from tests.packaging.environments import ROOT
-from tests.processes import Project, Result
 
 # The new project's own; every other file is this repository's, byte for byte.
 OWN = {

@@ -13,10 +13,10 @@ import pytest
 
 import migrator
 from migrator import versions
-from tests.looking import ask, execute, heads, logged, rows
-from tests.miniature import miniature
+from tests.kit.database import ask, execute, heads, logged, rows
+from tests.kit.processes import Project
+from tests.kit.projects import miniature
 from tests.packaging.environments import ROOT, Environment, environment, shared
-from tests.processes import Project
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ANIMALS = """

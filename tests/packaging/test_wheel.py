@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors import OURS, THEIRS
-from tests.looking import heads, logged
+from tests.kit.database import heads, logged
+from tests.kit.doors import OURS, THEIRS
 from tests.packaging.environments import ROOT, Environment, build_wheel, environment, pinned, shared
 
 REVISION = '''"""Create animals."""
@@ -44,7 +44,7 @@ def test_the_wheel_holds_every_file_of_the_engine_and_no_other(wheel: Path) -> N
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
         entry_points = next(name for name in archive.namelist() if name.endswith("/entry_points.txt"))
-        assert "migrator = migrator.cli" in archive.read(entry_points).decode()
+        assert "migrator = migrator.cli.main:console" in archive.read(entry_points).decode()
     engine = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "migrator").rglob("*")

@@ -117,5 +117,5 @@ def test_an_invalid_index_is_not_taken_for_the_one_that_a_revision_asks_for(post
         Migrator(config, database_url=postgres_url).upgrade()
     assert refused.value.code == "index-invalid"
     words = ("ix_name is INVALID", "psql -c 'DROP INDEX CONCURRENTLY public.ix_name'")
-    assert_says(str(refused.value), "index-invalid", *words, consequence="was not recorded as applied")
+    assert_says(str(refused.value), "index-invalid", *words, consequence="002 is not recorded as applied")
     assert heads(postgres_url) == ["001"]

@@ -54,7 +54,7 @@ TEXTS: dict[str, Message] = {
     ),
     "scaffold-not-empty": Message(
         SettingsError,
-        "The folder {path} is not empty: it holds {count} files or folders ({found!c}).",
+        "The folder {path} is not empty: it contains {found!c}.",
         "Name another folder:\n  {cli} scaffold {path}-new",
         "{changed} A new project is created in a new or an empty folder only.",
     ),
