@@ -92,6 +92,13 @@ class Proxy:
 
     def _connect(self) -> Backend:
         connection = socket.create_connection(self.server)
+        try:
+            return self._greeted(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _greeted(self, connection: socket.socket) -> Backend:
         _undelayed(connection)
         options = f"user\0{self.user}\0database\0{self.database}\0\0".encode()
         connection.sendall(struct.pack("!ii", len(options) + 8, 196608) + options)
