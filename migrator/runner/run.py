@@ -29,9 +29,8 @@ def run(connection: Connection, **options: Any) -> None:
     """
     if connection.in_transaction():
         raise error("connection-in-transaction")
-    logging.getLogger(
-        "migrator"
-    ).disabled = False  # the fileConfig() of Alembic's templates silences loggers that it does not know
+    # The fileConfig() of Alembic's templates silences loggers that it does not know.
+    logging.getLogger("migrator").disabled = False
     config = environment().config
     settings = settings_of(config)
     options = hide_unowned_tables(options, environment().script, settings.owned_tables)

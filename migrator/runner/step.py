@@ -46,7 +46,6 @@ class StepRunner:
         self._statements: CommittedStatements | None = None
         self._heads_after: set[str] | None = None
         self._begun = False
-        self._in_doubt = False
 
     def start_at(self, heads: tuple[str, ...]) -> None:
         """Say where the database is before the first step."""
@@ -61,7 +60,7 @@ class StepRunner:
             at=self._at,
             running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
-            in_doubt=self._in_doubt,
+            in_doubt=self._begun and self._heads_after is not None,
         )
 
     def next_for_alembic(self, heads: Any, migration: MigrationContext) -> tuple[Any, ...]:
@@ -90,6 +89,7 @@ class StepRunner:
         if step.direction == "stamp" and not self._run.request.verify:
             step = step.unverified
         self._running, self._begun, self._started = step, False, datetime.now(UTC)
+        self._statements, self._heads_after = None, None
         try:
             seconds, attempts = self._until_done(step)
         except MigratorError as failure:
@@ -121,6 +121,7 @@ class StepRunner:
                 if self._is_lost_in_commit(raised):
                     self._settle(step, time.monotonic() - clock, attempt)
                     raise
+                self._heads_after = None  # the database has answered: nothing is committed
                 known = self._remaining
                 if self._statements and self._statements.already_applied:
                     continue
@@ -156,7 +157,6 @@ class StepRunner:
 
     def _settle(self, step: Step, seconds: float, attempts: int) -> None:
         """Look on another connection whether the COMMIT arrived. Unless it is seen it stays in doubt: the server may not be through."""
-        self._in_doubt = True
         try:
             with self._session.second_connection() as other:
                 heads = set(self._run.heads_on(other))
@@ -164,7 +164,6 @@ class StepRunner:
             _log.info("Whether %s was committed could not be looked up: %s", step.revision, self._scrubbed(trouble))
             return
         if heads == self._heads_after:
-            self._in_doubt = False
             self._finish(step, seconds, attempts)
 
     def _resume_point(self, step: Step) -> list[str]:

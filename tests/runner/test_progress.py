@@ -1,5 +1,6 @@
 """An error says what the run knows: what it applied, where the database is; and "Nothing was changed." only where nothing was."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,35 @@ def test_an_error_before_the_first_step_changed_nothing(database_url: str, tmp_p
     with pytest.raises(Exception, match=r"Nothing was changed\.") as failed:
         engine.upgrade()
     assert failed.value.progress.applied == ()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_an_interrupt_during_a_commit_is_never_called_rolled_back(
+    database_url: str, tmp_path: Path, arrives: bool
+) -> None:
+    engine = sa.create_engine(database_url, poolclass=NullPool)
+    commit = engine.dialect.do_commit
+
+    def interrupted(connection: Any) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SELECT count(*) FROM alembic_version WHERE version_num = '002'")
+            second = cursor.fetchone()[0]
+        if not second:
+            commit(connection)
+            return
+        if arrives:
+            commit(connection)
+        raise KeyboardInterrupt
+
+    project = miniature(tmp_path / "project", ANIMALS, PLANTS)
+    Migrator(project, database_url=database_url).upgrade("001")
+    engine.dialect.do_commit = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt) as ended:
+        Migrator(project, connection=engine).upgrade()
+    said = consequence(ended.value.progress)  # type: ignore[attr-defined]
+    assert said.startswith("It is not known whether the upgrade of 002 was committed: the run ended during its COMMIT.")
+    assert heads(database_url) == (["002"] if arrives else ["001"])
+    assert Migrator(project, database_url=database_url).upgrade().after == ("002",)
 
 
 PLANNED = Planned("003", "upgrade", "", Path("003.py"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrator.dialects.postgresql import sessions
 from migrator.errors import error
@@ -132,7 +132,9 @@ def until_broken(connection: Connection) -> Iterator[None]:
     """Do what only matters while the session lives. A lost one has released everything, and its own error is the one to show."""
     if not connection.invalidated and connection.in_transaction():
         connection.rollback()
-    with suppress(DBAPIError):
+    with suppress(
+        DBAPIError, PendingRollbackError
+    ):  # the second is what SQLAlchemy says of a lost session, without asking it
         yield
 
 
