@@ -112,20 +112,28 @@ class Proxy:
 @contextmanager
 def pooler(url: str, *, size: int, order: str = "last in, first out") -> Iterator[str]:
     """The URL of the same database behind a transaction pooler of that size; 0 is one that keeps sessions."""
+    with serving(Proxy(*endpoint(url), size, ORDERS[order]), url) as there:
+        yield there
+
+
+def endpoint(url: str) -> tuple[tuple[str, int], str, str]:
+    """What a proxy has to know of the server: its address, the database, the user."""
     target = make_url(url)
     assert target.database is not None
-    proxy = Proxy(
-        (target.host or "127.0.0.1", target.port or 5432), target.database, target.username or "", size, ORDERS[order]
-    )
+    return (target.host or "127.0.0.1", target.port or 5432), target.database, target.username or ""
+
+
+@contextmanager
+def serving(proxy: Proxy, url: str) -> Iterator[str]:
+    """The URL of the same database behind a proxy, which serves as long as the block lasts."""
     proxy.open()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_accept, args=(listener, proxy), daemon=True)
         thread.start()
         try:
             port = listener.getsockname()[1]
-            yield target.set(host="127.0.0.1", port=port, query={"sslmode": "disable"}).render_as_string(
-                hide_password=False
-            )
+            there = make_url(url).set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
+            yield there.render_as_string(hide_password=False)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
