@@ -42,7 +42,8 @@ def test_the_picture_needs_nothing_from_elsewhere() -> None:
 
 def test_the_comparison_has_an_answer_in_every_cell_and_a_date() -> None:
     text = section_of("README.md", "Why not plain Alembic")
-    heading, _, *rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    lines = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
+    heading, _, *rows = [[cell.strip() for cell in line] for line in lines]
     assert heading == ["Alembic", "Django", "Flyway", "Atlas", "this"]
     assert len(rows) > 10
     assert [row for row in rows if len(row) != 6 or not CELLS.issuperset(row[1:])] == []
