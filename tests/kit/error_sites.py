@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from tests.kit.source import modules
 
@@ -18,15 +19,18 @@ class Site:
     fields: frozenset[str] | None
 
 
-def sites() -> list[Site]:
+@cache
+def sites() -> tuple[Site, ...]:
     """Every place in the engine that makes an error, which is a call of `migrator.errors.error`."""
-    return [
-        Site(f"{path}:{call.lineno}", code, _fields(call, function))
-        for path, module in modules().items()
-        for function, call in _calls(module)
-        if getattr(call.func, "id", None) in _names_of_error(module) and call.args
-        for code in _codes(call.args[0], function)
-    ]
+    return tuple(site for path, module in modules().items() for site in _sites_in(path, module))
+
+
+def _sites_in(path: str, module: ast.Module) -> Iterator[Site]:
+    names = _names_of_error(module)
+    for function, call in _calls(module):
+        if getattr(call.func, "id", None) in names and call.args:
+            for code in _codes(call.args[0], function):
+                yield Site(f"{path}:{call.lineno}", code, _fields(call, function))
 
 
 def _names_of_error(module: ast.Module) -> set[str]:
