@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.runtime.migration import MigrationContext
@@ -21,11 +21,14 @@ from migrator.history import consistency, files
 from migrator.history.log import Log
 from migrator.history.status import all_revisions, status
 from migrator.project import Project, ends_of
-from migrator.results import Adoption, Baseline, Direction, Entry, Planned, Report, Status
+from migrator.results import Direction, Entry, Planned, Report, Status
 from migrator.runner import plan
 from migrator.runner.request import Request
-from migrator.schema.replay import Replay
 from migrator.settings import Settings
+
+if TYPE_CHECKING:
+    from migrator.results.adoption import Adoption, Baseline
+    from migrator.schema.replay import Replay
 
 
 class Migrator(Project):
@@ -80,7 +83,7 @@ class Migrator(Project):
         fix: bool = False,
         bridge: Path | None = None,
         dry_run: bool = False,
-    ) -> Adoption:
+    ) -> "Adoption":
         """Find the revision whose schema the database has, and stamp it; `upgrade` then goes on to head.
 
         Reads, and replays the history in a scratch database; writes only when the answer is clear and not `dry_run`, in one
@@ -114,7 +117,7 @@ class Migrator(Project):
         with _following(found.report):
             return replace(found, report=self.upgrade())
 
-    def baseline(self, models: Path) -> Baseline:
+    def baseline(self, models: Path) -> "Baseline":
         """Begin a history from a database that has none: write its models and one revision that makes its schema, and stamp it.
 
         Reads the database and proves the revision in a scratch database before the stamp; the files are removed where it fails.
@@ -182,20 +185,23 @@ class Migrator(Project):
         if found.at != wanted:
             raise error("not-at-head", at=found.at, wanted=wanted)
 
-    def _replay(self, migration: MigrationContext) -> Replay:
+    def _replay(self, migration: MigrationContext) -> "Replay":
+        from migrator.schema.replay import Replay
+
         assert migration.connection is not None
         assert migration.script is not None
         files.load(migration.script)
         dialect = dialects.of(migration.connection)
         return Replay(migration.script, migration.connection, dialect, self.settings, migration.version_table)
 
-    def _adoption(self, heads: tuple[str, ...], migration: MigrationContext) -> Adoption:
+    def _adoption(self, heads: tuple[str, ...], migration: MigrationContext) -> "Adoption":
         from migrator.adopt import match, other_runners
+        from migrator.results.adoption import Adoption
 
         replay = self._replay(migration)
         return Adoption(heads, match.look(replay.connection, replay), other_runners.imported(replay.connection))
 
-    def _bridged(self, found: Adoption, heads: tuple[str, ...], migration: MigrationContext) -> Adoption:
+    def _bridged(self, found: "Adoption", heads: tuple[str, ...], migration: MigrationContext) -> "Adoption":
         from migrator.adopt import bridge
 
         replay = self._replay(migration)

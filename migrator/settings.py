@@ -3,7 +3,6 @@
 Importing this loads neither Alembic nor SQLAlchemy.
 """
 
-import difflib
 import inspect
 import os
 import re
@@ -241,6 +240,8 @@ def _convert(name: str, value: Any) -> Any:
 
 
 def _refuse_name(name: str, value: object, known: tuple[str, ...], candidates: Collection[str]) -> NoReturn:
+    import difflib  # only where something is refused
+
     nearest = next(iter(difflib.get_close_matches(name, candidates, n=1)), None)
     hint = f" (did you mean {nearest}?)" if nearest else ""
     reason = f"there is no such setting{hint}; there are {', '.join(known)}"

@@ -19,7 +19,7 @@ from migrator.adopt.bridge import imports_for
 from migrator.adopt.match import found
 from migrator.adopt.other_runners import TABLES
 from migrator.errors import error
-from migrator.results import Baseline
+from migrator.results.adoption import Baseline
 from migrator.schema.autogenerate import options_for
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay

@@ -15,7 +15,7 @@ from sqlalchemy.schema import conv
 
 from migrator.errors import error
 from migrator.errors.message import program
-from migrator.results import Adoption
+from migrator.results.adoption import Adoption
 from migrator.schema.autogenerate import options_for
 from migrator.schema.expression import plain
 from migrator.schema.replay import Replay

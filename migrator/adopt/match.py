@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection
 
 from migrator.adopt.other_runners import TABLES
 from migrator.errors import error
-from migrator.results import Adoption, Match, Verdict
+from migrator.results.adoption import Adoption, Match, Verdict
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
 from migrator.schema.snapshot import Snapshot, snapshot

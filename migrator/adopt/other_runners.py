@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from migrator.results import ImportedMigration
+from migrator.results.adoption import ImportedMigration
 
 
 class _Runner(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from migrator.adopt import bridge
 from migrator.adopt.match import found, judge
 from migrator.errors import error
-from migrator.results import Match
+from migrator.results.adoption import Match
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from types import ModuleType
 from typing import Any
 
@@ -69,6 +68,8 @@ def _is_near(name: str, known: str) -> bool:
     # lock_timeout_ms is a name of the file's own, lock_timeot is not.
     if name.startswith(f"{known}_"):
         return False
+    from difflib import SequenceMatcher  # most files have no attribute to compare
+
     return SequenceMatcher(None, name, known, autojunk=False).ratio() >= _CLOSE
 
 

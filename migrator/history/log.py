@@ -23,7 +23,8 @@ from sqlalchemy.engine import Connection
 from migrator import __version__, dialects
 from migrator.dialects.dialect import Dialect
 from migrator.history import file_text
-from migrator.results import Entry, ImportedMigration, Planned
+from migrator.results import Entry, Planned
+from migrator.results.adoption import ImportedMigration
 from migrator.types import JSONDocument, UTCDateTime
 
 LOG_TABLE = "migration_log"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 
-from migrator.results import Difference
+from migrator.results.adoption import Difference
 from migrator.schema.snapshot import Column, Snapshot, Table
 
 _SIZED = re.compile(r"VARCHAR\((\d+)\)", re.I)

@@ -10,20 +10,8 @@ from typing import Any
 import pytest
 
 from migrator.errors import error
-from migrator.results import (
-    Adoption,
-    Applied,
-    Baseline,
-    Difference,
-    Entry,
-    ImportedMigration,
-    Match,
-    Planned,
-    Report,
-    Revision,
-    Status,
-    Verdict,
-)
+from migrator.results import Applied, Entry, Planned, Report, Revision, Status
+from migrator.results.adoption import Adoption, Baseline, Difference, ImportedMigration, Match, Verdict
 from tests.cli.stand_in import StandIn, Terminal, terminal as terminal
 
 URL = StandIn.url

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects import named
-from migrator.results import Difference
+from migrator.results.adoption import Difference
 from migrator.schema.compare import compare
 from migrator.schema.expression import plain
 from migrator.schema.snapshot import Snapshot, snapshot

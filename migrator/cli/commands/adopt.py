@@ -12,7 +12,7 @@ from migrator.errors.message import program
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
-    from migrator.results import Adoption, Match
+    from migrator.results.adoption import Adoption, Match
 
 _OPTIONS = ("upgrade", "accept_harmless", "fix", "bridge", "dry_run")
 
