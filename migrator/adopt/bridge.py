@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.schema import conv
 
 from migrator.errors import error
-from migrator.errors.message import program
+from migrator.errors.program import program
 from migrator.results.adoption import Adoption
 from migrator.schema.autogenerate import options_for
 from migrator.schema.expression import plain

@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.cli import commands
 from migrator.cli.command import Argument, argument
-from migrator.errors.message import program
+from migrator.errors.program import program
 
 _DESCRIPTION = "Migrate a database with Alembic, safely: one run at a time, each step completely or not at all."
 _EXAMPLES = """

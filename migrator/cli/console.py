@@ -8,8 +8,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from migrator.errors.message import program
-from migrator.errors.progress import consequence
+from migrator.errors.program import program
 
 _PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
 
@@ -34,6 +33,8 @@ def show(*, verbose: bool, quiet: bool) -> None:
 
 def interrupted(interrupt: KeyboardInterrupt) -> str:
     """Return what a run that the user interrupted did to the database, as far as the run itself knows, and where to look."""
+    from migrator.errors.progress import consequence
+
     progress = getattr(interrupt, "progress", None)
     changed = "" if progress is None else f" {consequence(progress)}"  # without a run, nothing is known
     return f"Interrupted.{changed}\nCheck where the database is:\n  {program()} status"
@@ -41,6 +42,8 @@ def interrupted(interrupt: KeyboardInterrupt) -> str:
 
 def unexpected(problem: Exception, config: Path, database_url: str | None) -> str:
     """Return the traceback of an error that no text was written for, one in a model for example, without any password."""
+    from migrator.errors.progress import consequence
+
     progress = getattr(problem, "progress", None)
     lines = ["error: unexpected error; please report it with the traceback above."]
     lines += [] if progress is None else [consequence(progress)]

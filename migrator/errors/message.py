@@ -1,11 +1,10 @@
 """One error's text as a template, and how data in `fields` becomes words."""
 
 import string
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from migrator.errors.program import program
 from migrator.errors.progress import Progress, consequence, listed
 
 _MOST_ROWS = 20
@@ -59,9 +58,3 @@ def _rows(values: Iterable[Any]) -> str:
     rows = [" ".join(str(value).split()) for value in values]
     more = [f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
     return "".join(f"\n  - {row[:_LONGEST_ROW]}" for row in [*rows[:_MOST_ROWS], *more])
-
-
-def program() -> str:
-    """Return what to type in front of a command: what the user typed to get here."""
-    name = Path(sys.argv[0]).stem
-    return name if name in ("alembic", "migrator") else "python migrate.py"

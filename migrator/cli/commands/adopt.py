@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.cli import output
 from migrator.cli.command import JSON, Command, argument, switch
-from migrator.errors.message import program
+from migrator.errors.program import program
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
