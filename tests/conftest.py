@@ -10,12 +10,18 @@ import pytest
 from tests.kit.fork_server import Forks, forks as started_forks
 from tests.kit.postgres import Server, server
 from tests.kit.processes import Project, callers_settings
-from tests.kit.projects import copy_parts
+from tests.kit.projects import compile_engine, copy_parts
 from tests.scaffold.templates import Files, Templates
 
 DIALECTS = ("sqlite", "postgresql")
 
 PopulatedAt = Callable[[str], str]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare once, in the process that starts the others, what all processes of the tests load."""
+    if not hasattr(config, "workerinput"):
+        compile_engine()
 
 
 @pytest.fixture(autouse=True)
