@@ -5,6 +5,7 @@ next run after a kill resumes there: it leaves out, in their order, the statemen
 seen is executed again: either that has its effect, or the database says that it had one.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from migrator.errors import error
 Note = Callable[[list[str]], None]
 BEGUN = "begun: "
 _READING = ("SELECT", "PRAGMA", "SHOW", "SET ", "BEGIN", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+_SAVEPOINT = re.compile(
+    r"\s*(?P<verb>SAVEPOINT|RELEASE|ROLLBACK)(?:\s+(?:WORK|TRANSACTION))?(?:\s+TO)?(?:\s+SAVEPOINT)?\s+(?P<name>\"[^\"]+\"|\w+)\s*;?\s*$",
+    re.IGNORECASE,
+)
 _DONE_ALREADY = {  # what PostgreSQL and SQLite say to a statement that had its effect before
     "CREATE": ("already exists",),
     "ALTER": ("already exists", "duplicate column"),
@@ -28,7 +33,8 @@ _DDL = ("CREATE", "ALTER", "DROP", "COMMENT", "REINDEX", "VACUUM", "ANALYZE", "G
 
 def is_repeatable(statements: Sequence[str]) -> bool:
     """Return whether a step that committed just these can be resumed after them: DDL does not depend on the rows it met."""
-    return all(text.removeprefix(BEGUN).upper().startswith(_DDL) for text in statements)
+    done, last = statements[:-1], statements[-1:]
+    return all(_is_ddl(text.removeprefix(BEGUN)) for text in last) and all(map(_is_ddl, done))
 
 
 class CommittedStatements:
@@ -41,6 +47,8 @@ class CommittedStatements:
         """True while the revision itself is running: from its first statement until the version row is written."""
         self.rolled_back = False
         """Whether the log says of a statement that it was begun, and the database has answered since that it was not done."""
+        self.stayed = False
+        """Whether a part of the step was committed and the log does not say so yet."""
         self.already_applied = False
         """Whether this attempt failed because a statement, whose end had not been seen, had been applied."""
         self._connection = session.connection
@@ -48,6 +56,7 @@ class CommittedStatements:
         self._known = list(known)
         self._note = note
         self._open: list[str] = []
+        self._savepoints: list[tuple[str, int]] = []
         self._begun: list[str] = []
         self._again: str | None = None
         self._own = False
@@ -83,6 +92,13 @@ class CommittedStatements:
         """What stays of the attempt if it ends here: the committed statements, and one that began in the block and did not end."""
         return [*self.committed, *self._begun]
 
+    def stay(self, unsure: int | None) -> None:
+        """Know that the transaction was committed behind the engine's back, the last `unsure` of its statements perhaps not; None: any."""
+        sure = len(self._open) - (len(self._open) if unsure is None else unsure)
+        self.committed += self._open[:sure]
+        self._begun = [BEGUN + text for text in self._open[sure:]]
+        self._open, self.stayed = [], True
+
     def _before(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
@@ -105,7 +121,11 @@ class CommittedStatements:
         return statement, parameters
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if self._own or not self.listening or _reads(statement):
+        if self._own or not self.listening:
+            return
+        if savepoint := _SAVEPOINT.match(statement):
+            self._follow(savepoint["verb"].upper(), savepoint["name"].strip('"').lower())
+        if _reads(statement):
             return
         if _autocommits(connection):
             self._begun = []
@@ -114,11 +134,24 @@ class CommittedStatements:
         else:
             self._open.append(_normal(statement))
 
+    def _follow(self, verb: str, name: str) -> None:
+        """What came after a savepoint does not stay when the revision goes back to it."""
+        if verb == "SAVEPOINT":
+            self._savepoints.append((name, len(self._open)))
+        while verb != "SAVEPOINT" and self._savepoints:
+            found, before = self._savepoints[-1]
+            if found == name and verb == "ROLLBACK":
+                del self._open[before:]
+                break  # which leaves the savepoint itself
+            self._savepoints.pop()
+            if found == name:
+                break
+
     def _commit(self, connection: Connection) -> None:
         if self._open and self.listening:
             self.committed += self._open
             self._write(self.remaining)
-        self._open = []
+        self._open, self._savepoints = [], []
 
     def _write(self, statements: list[str]) -> None:
         with _Deaf(self):
@@ -140,6 +173,10 @@ class _Deaf:
 
 def _autocommits(connection: Connection) -> bool:
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def _is_ddl(text: str) -> bool:
+    return text.upper().startswith(_DDL)
 
 
 def _says_it_was_done(text: str, raised: DBAPIError) -> bool:

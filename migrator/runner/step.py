@@ -26,6 +26,7 @@ from migrator.runner.autocommit import CommittedStatements, is_repeatable
 from migrator.runner.guards.guard import Guard
 from migrator.runner.plan import Step
 from migrator.runner.state import Run
+from migrator.runner.transaction import StepTransaction
 
 _log = logging.getLogger("migrator")
 _MOST_ATTEMPTS = 100_000
@@ -44,6 +45,7 @@ class StepRunner:
         self._applied: list[Applied] = []
         self._running: Step | None = None
         self._statements: CommittedStatements | None = None
+        self._transaction: StepTransaction | None = None
         self._heads_after: set[str] | None = None
         self._begun = False
 
@@ -60,6 +62,7 @@ class StepRunner:
             at=self._at,
             running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
+            committed_itself=bool(self._running and self._statements and self._statements.stayed),
             in_doubt=self._begun and self._heads_after is not None,
         )
 
@@ -67,13 +70,17 @@ class StepRunner:
         """Alembic's `fn`: the step to run now."""
         assert self._running is not None
         assert self._statements is not None
+        assert self._transaction is not None
         self._statements.listening = True
+        self._transaction.watch()
         return self._running.alembic
 
     def before_commit(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""
         assert self._running is not None
         assert self._statements is not None
+        assert self._transaction is not None
+        self._transaction.release()
         self._statements.listening = False
         for guard in self.guards:
             guard.before_commit(self._running, heads)
@@ -89,7 +96,7 @@ class StepRunner:
         if step.direction == "stamp" and not self._run.request.verify:
             step = step.unverified
         self._running, self._begun, self._started = step, False, datetime.now(UTC)
-        self._statements, self._heads_after = None, None
+        self._statements = self._transaction = self._heads_after = None
         try:
             seconds, attempts = self._until_done(step)
         except MigratorError as failure:
@@ -113,8 +120,10 @@ class StepRunner:
         for attempt in range(1, _MOST_ATTEMPTS):
             self._session.start_attempt(limits, attempt)
             self._heads_after = None
+            self._transaction = StepTransaction(self._session, self._run.migration)
+            self._statements = CommittedStatements(self._session, known, note=partial(self._note, "begun"))
             try:
-                with CommittedStatements(self._session, known, note=partial(self._note, "begun")) as self._statements:
+                with self._transaction.watched(), self._statements:  # in this order: what is refused is not noted
                     self._attempt(step)
                 return time.monotonic() - clock, attempt
             except DBAPIError as raised:
@@ -123,17 +132,18 @@ class StepRunner:
                     raise
                 self._heads_after = None  # the database has answered: nothing is committed
                 known = self._remaining
-                if self._statements and self._statements.already_applied:
+                if self._statements.already_applied:
                     continue
                 if not self._session.is_blocked(raised) or not is_repeatable(known):
                     raise self._failure(step, raised) from raised
                 self._pause(step, raised, time.monotonic() - clock, attempt)
             except StampRefused:  # nothing was attempted that could fail
                 raise
-            except MigratorError as failure:
+            except MigratorError as raised_here:
+                failure = self._with_what_stayed(raised_here)
                 self._name(failure)
                 self._record_failure(failure.fact)
-                raise
+                raise failure from failure.__cause__
             except (Exception, SystemExit) as raised:
                 raise self._failure(step, raised) from raised
         raise AssertionError("a step is repeated for a limited time")
@@ -148,9 +158,28 @@ class StepRunner:
                 self.before_commit(heads=set())
                 self._connection.commit()
         finally:
-            if self._connection.in_transaction():
-                self._connection.rollback()
+            assert self._transaction is not None
+            self._transaction.stop()
+            self._connection.rollback()  # also where SQLAlchemy takes the transaction for ended
             self._session.end_attempt()
+
+    def _with_what_stayed(self, failure: MigratorError) -> MigratorError:
+        """Return another error in its place if the revision ended the step's transaction, and not by rolling it back."""
+        assert self._transaction is not None
+        assert self._statements is not None
+        if self._transaction.ended is None or self._was_committed() is False:
+            return failure
+        self._statements.stay(self._transaction.unsure)
+        found = error("step-committed", how=self._transaction.ended, committed=tuple(self._remaining))
+        found.__cause__ = failure.__cause__
+        return found
+
+    def _was_committed(self) -> bool | None:
+        try:
+            return self._session.was_committed()
+        except SQLAlchemyError as trouble:
+            _log.info("Whether a part was committed could not be looked up: %s", self._scrubbed(trouble))
+            return None
 
     def _is_lost_in_commit(self, raised: DBAPIError) -> bool:
         return self._heads_after is not None and raised.connection_invalidated
@@ -211,7 +240,7 @@ class StepRunner:
         try:
             with self._session.second_connection() as other:
                 write = partial(self._run.log.write, other, step.planned, text=step.text, user=self._session.user())
-                if self._statements and self._statements.rolled_back:
+                if self._statements and (self._statements.rolled_back or self._statements.stayed):
                     write("begun", self._started, statements=left)
                 write("failed", self._started, error=self._scrubbed(reason), statements=left or None)
                 other.commit()

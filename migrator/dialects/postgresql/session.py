@@ -32,6 +32,7 @@ class PostgreSQLSession(Session):
         self._search_path: str | None = None
         self._user: str | None = None
         self._lock_timeout = "0"
+        self._transaction = 0
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -67,14 +68,32 @@ class PostgreSQLSession(Session):
 
     def _begin(self) -> None:
         limit = self.limits.statement_timeout
-        held = self._lock.is_held(
-            ", set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
+        began = self._lock.look(
+            ", txid_current() AS transaction, "
+            "set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
             "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
         )
-        if not held:
+        if not began.held:
             raise error("lock-lost")
+        self._transaction = began.transaction
+
+    def in_transaction(self) -> bool:
+        # What the client's library has heard from the server, so that nothing is sent.
+        driver: Any = self.connection.connection.driver_connection
+        if hasattr(driver, "info"):
+            return bool(driver.info.transaction_status)
+        return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
+
+    def is_same_transaction(self) -> bool:
+        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._transaction).scalar_one()
+        return self.in_transaction() and bool(same)
+
+    def was_committed(self) -> bool | None:
+        with self.second_connection() as other:
+            status = ask(other, "SELECT txid_status(:began)", began=self._transaction).scalar_one()
+        return {"committed": True, "aborted": False}.get(status)
 
     @property
     def _wait(self) -> int:

@@ -12,9 +12,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.session import Limits, Session
-from migrator.dialects.sqlite import busy, pragma
+from migrator.dialects.sqlite import busy, journal, pragma
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
 from migrator.dialects.sqlite.lock import LockFile, refuse_read_only
+from migrator.dialects.sqlite.own_commit import OwnCommit
 from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
@@ -25,6 +26,7 @@ class SQLiteSession(Session):
     """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not send for DDL."""
 
     _keys: ForeignKeys | None = None
+    _own_commit: OwnCommit | None = None
     _rebuilds: RebuildImpl | None = None
 
     @contextmanager
@@ -76,11 +78,13 @@ class SQLiteSession(Session):
         self._keys = ForeignKeys(seen)
         stock, migration.impl = migration.impl, RebuildImpl.around(migration.impl)
         self._rebuilds = migration.impl
+        self._own_commit = OwnCommit(self.connection)
         self._start_step()
         pragma.put(self.connection, "foreign_keys", "OFF")  # here, because a transaction ignores it silently
         try:
             with (
                 warnings.catch_warnings(),
+                self._own_commit.installed(),
                 seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
                 super().writing(migration),
             ):
@@ -93,25 +97,33 @@ class SQLiteSession(Session):
             driver.isolation_level = before
 
     def _begin(self) -> None:
+        if self.in_transaction():  # a listener of the project's own has begun it, in its own way
+            self._driver.rollback()
         self._driver.isolation_level = None  # autocommit_block() restores the driver's own way
+        journal.require(self.connection, self._file)
         self.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # the step before may have switched them on
         begin = partial(self.connection.exec_driver_sql, "BEGIN IMMEDIATE")
         busy.retry_while_locked(begin, self._file, self.limits.lock_wait)
+
+    def in_transaction(self) -> bool:
+        return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
+
+    def forbid_commit(self, forbidden: bool) -> None:
+        if self._own_commit is not None:
+            self._own_commit.forbidden = forbidden
+
+    def refused_commit(self) -> str | None:
+        return None if self._own_commit is None else self._own_commit.refused
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
         self._start_step()
 
     def _start_step(self) -> None:
-        if self._keys is not None and self._rebuilds is not None:
+        if self._keys is not None and self._rebuilds is not None and self._own_commit is not None:
             self._keys.forget()
+            self._own_commit.refused = None
             self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss)
-
-    def end_attempt(self) -> None:
-        # SQLite stays in a transaction whose COMMIT a reader blocked, and SQLAlchemy does not know it.
-        driver = self.connection.connection
-        if getattr(driver.driver_connection, "in_transaction", False):
-            driver.rollback()
 
     def is_blocked(self, error: DBAPIError) -> bool:
         return busy.is_locked(error)

@@ -8,6 +8,10 @@ _COMMITTED = (
     "It has an autocommit_block(); these statements were already committed and remain ('begun:' marks one that may be incomplete):"
     "{committed!b}\n{changed}"
 )
+_OWN_TRANSACTION = (
+    "The engine commits a step together with its version row. Take the COMMIT, ROLLBACK, commit(), rollback() or executescript() out of "
+    "the file; what has to be committed in parts belongs into `with op.get_context().autocommit_block():`. Then:\n  {cli} {direction}"
+)
 
 TEXTS: dict[str, Message] = {
     "step-failed": Message(
@@ -27,6 +31,18 @@ TEXTS: dict[str, Message] = {
         "The next run cannot tell where to continue: rows were changed, or the log is switched off. Undo what is listed, or make sure that "
         "running it again from its start does no harm (and write `rerunnable = True` into the file), then:\n  {cli} {direction}",
         _COMMITTED,
+    ),
+    "step-transaction-ended": Message(
+        StepFailed,
+        "Revision {revision} ({path}) ended the transaction of its {direction} itself, {how}.",
+        _OWN_TRANSACTION,
+    ),
+    "step-committed": Message(
+        StepFailed,
+        "Revision {revision} ({path}) committed a part of its {direction} itself, {how}.",
+        "Undo what is listed, or make sure that running it again from its start does no harm. " + _OWN_TRANSACTION,
+        "{changed} These statements came before that commit ('begun:' marks one that may not be there), and what the revision did on the "
+        "driver's own connection is not among them:{committed!b}",
     ),
     "step-interrupted": Message(
         StepFailed,
