@@ -147,3 +147,24 @@ def test_savepoints_and_sessions_and_blocks_are_none_of_it(database_url: str, tm
     config = miniature(tmp_path / "project", upgrading(body))
     assert Migrator(config, database_url=database_url).upgrade().after == ("001",)
     assert rows(database_url, "SELECT id FROM plants ORDER BY id") == [1, 4, 5, 6]
+
+
+def test_what_went_back_to_a_savepoint_is_not_said_to_stay(database_url: str, tmp_path: Path) -> None:
+    body = f"""
+        {PLANTS.strip()}
+        op.execute("SAVEPOINT one")
+        op.execute("INSERT INTO plants VALUES (1)")
+        op.execute("SAVEPOINT two")
+        op.execute("INSERT INTO plants VALUES (2)")
+        op.execute("ROLLBACK TO one")
+        op.execute("INSERT INTO plants VALUES (3)")
+        op.execute("RELEASE one")
+        with op.get_context().autocommit_block():
+            op.execute("SELECT no_such_column FROM plants")
+    """
+    config = miniature(tmp_path / "project", upgrading(body))
+    with pytest.raises(StepFailed) as failed:
+        Migrator(config, database_url=database_url).upgrade()
+    committed = failed.value.fields["committed"]
+    assert [text for text in committed if "INSERT" in text] == ["INSERT INTO plants VALUES (3)"]
+    assert rows(database_url, "SELECT id FROM plants") == [3]

@@ -3,9 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -80,6 +82,7 @@ class SQLiteSession(Session):
         self._rebuilds = migration.impl
         self._own_commit = OwnCommit(self.connection)
         self._start_step()
+        sa.event.listen(self.connection, "before_cursor_execute", self._no_second_begin, retval=True)
         pragma.put(self.connection, "foreign_keys", "OFF")  # here, because a transaction ignores it silently
         try:
             with (
@@ -92,18 +95,27 @@ class SQLiteSession(Session):
                 yield
         finally:
             migration.impl = stock
+            sa.event.remove(self.connection, "before_cursor_execute", self._no_second_begin)
             pragma.put(self.connection, "busy_timeout", patience)
             pragma.put(self.connection, "foreign_keys", keys)
             driver.isolation_level = before
 
     def _begin(self) -> None:
-        if self.in_transaction():  # a listener of the project's own has begun it, in its own way
-            self._driver.rollback()
+        pragma.leave_transaction(self.connection)
         self._driver.isolation_level = None  # autocommit_block() restores the driver's own way
-        journal.require(self.connection, self._file)
         self.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # the step before may have switched them on
-        begin = partial(self.connection.exec_driver_sql, "BEGIN IMMEDIATE")
-        busy.retry_while_locked(begin, self._file, self.limits.lock_wait)
+        journal.require(self.connection, self._file)
+        busy.retry_while_locked(self._begin_writing, self._file, self.limits.lock_wait)
+
+    def _begin_writing(self) -> None:
+        self.connection.exec_driver_sql("BEGIN IMMEDIATE").close()
+
+    def _no_second_begin(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        """Let nothing happen when a listener of the project's own sends the BEGIN of its recipe after that of the step."""
+        second = statement[:5].upper() == "BEGIN" and not many and self.in_transaction()
+        return ("SELECT 1", ()) if second else (statement, parameters)
 
     def in_transaction(self) -> bool:
         return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
