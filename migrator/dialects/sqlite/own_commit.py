@@ -25,6 +25,7 @@ class OwnCommit:
         """What was refused since this was last set: COMMIT, ROLLBACK or BEGIN."""
         self._connection = connection
         self._driver: Any = connection.connection.driver_connection
+        self._adapted: Any = connection.connection.dbapi_connection  # SQLAlchemy's face of an async driver
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -33,7 +34,8 @@ class OwnCommit:
         try:
             yield
         finally:
-            self._install(None)
+            if self._connection.connection.driver_connection is self._driver:  # else it was closed, and with it the authorizer
+                self._install(None)
 
     def _look(self, action: int, name: str | None, *_: object) -> int:
         if not self.forbidden:
@@ -44,8 +46,7 @@ class OwnCommit:
         return _ALLOWED
 
     def _install(self, authorizer: Any) -> None:
-        adapted: Any = self._connection.connection.dbapi_connection
-        if adapted is self._driver:
+        if self._adapted is self._driver:
             self._driver.set_authorizer(authorizer)
         elif hasattr(self._driver, "set_authorizer"):  # aiosqlite 0.22 is the first that has it
-            adapted.run_async(lambda driver: driver.set_authorizer(authorizer))
+            self._adapted.run_async(lambda driver: driver.set_authorizer(authorizer))

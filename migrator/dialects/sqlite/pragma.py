@@ -24,7 +24,7 @@ def file_of(connection: Connection) -> Path | None:
     """Return the file of the main database, None for one in memory. Reads only; no transaction stays open."""
     rows = outside(connection, "PRAGMA database_list").all()
     connection.rollback()
-    path = next((row[2] for row in rows if row[1] == "main"), "")
+    path = next((row.file for row in rows if row.name == "main"), "")
     return Path(path) if path else None
 
 
