@@ -141,6 +141,10 @@ class Session:
         """Return whether a statement that the database refused has left a part of itself nevertheless. Reads only."""
         return False
 
+    def may_write(self, functions: set[str]) -> bool:
+        """Return whether one of these functions of the database may change rows; words of SQL among them are no functions. Reads only."""
+        return False
+
     def user(self) -> str | None:
         """Return the database's user, None if there are no users."""
         return None

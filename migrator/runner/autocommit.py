@@ -15,26 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.session import Session
 from migrator.errors import error
+from migrator.runner.repeatable import BEGUN, called, is_harmless, is_query, normal, says_it_was_done
 
 Note = Callable[[list[str]], None]
-BEGUN = "begun: "
-_READING = ("SELECT", "PRAGMA", "SHOW", "SET ", "BEGIN", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 _SAVEPOINT = re.compile(
     r"\s*(?P<verb>SAVEPOINT|RELEASE|ROLLBACK)(?:\s+(?:WORK|TRANSACTION))?(?:\s+TO)?(?:\s+SAVEPOINT)?\s+(?P<name>\"[^\"]+\"|\w+)\s*;?\s*$",
     re.IGNORECASE,
 )
-_DONE_ALREADY = {  # what PostgreSQL and SQLite say to a statement that had its effect before
-    "CREATE": ("already exists",),
-    "ALTER": ("already exists", "duplicate column"),
-    "DROP": ("does not exist", "no such"),
-}
-_DDL = ("CREATE", "ALTER", "DROP", "COMMENT", "REINDEX", "VACUUM", "ANALYZE", "GRANT", "REVOKE")
-
-
-def is_repeatable(statements: Sequence[str]) -> bool:
-    """Return whether a step that committed just these can be resumed after them: DDL does not depend on the rows it met."""
-    done, last = statements[:-1], statements[-1:]
-    return all(_is_ddl(text.removeprefix(BEGUN)) for text in last) and all(map(_is_ddl, done))
 
 
 class CommittedStatements:
@@ -80,7 +67,7 @@ class CommittedStatements:
     def _answered(self, raised: DBAPIError) -> None:
         """The database said that the statement failed, so nothing of it is there except what the session finds."""
         text = self._begun[0].removeprefix(BEGUN)
-        if text == self._again and _says_it_was_done(text, raised):
+        if text == self._again and says_it_was_done(text, raised):
             self.committed.append(text)
             self._begun, self.already_applied = [], True
         elif not self._session.left_partial(text):
@@ -92,19 +79,35 @@ class CommittedStatements:
         """What stays of the attempt if it ends here: the committed statements, and one that began in the block and did not end."""
         return [*self.committed, *self._begun]
 
+    def _changes(self) -> list[str]:
+        return [normal(text) for text in self._open if not self._reads(text)]
+
+    def _reads(self, statement: str) -> bool:
+        """Return whether the statement leaves everything as it is, as far as its text and the database can tell."""
+        if is_harmless(statement):
+            return True
+        if not is_query(statement):
+            return False
+        with _Deaf(self):
+            return not self._session.may_write(called(statement))
+
     def stay(self, unsure: int | None) -> None:
         """Know that the transaction was committed behind the engine's back, the last `unsure` of its statements perhaps not; None: any."""
-        sure = len(self._open) - (len(self._open) if unsure is None else unsure)
-        self.committed += self._open[:sure]
-        self._begun = [BEGUN + text for text in self._open[sure:]]
+        changes = [
+            normal(text) for text in self._open if not is_harmless(text) and (called(text) or not is_query(text))
+        ]
+        sure = 0 if unsure is None else len(changes) - unsure
+        self.committed += changes[:sure]
+        self._begun = [BEGUN + text for text in changes[sure:]]
         self._open, self.stayed = [], True
 
     def _before(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        if self._own or not self.listening or _reads(statement):
+        block = _autocommits(connection)
+        if self._own or not self.listening or not (block or self._known) or self._reads(statement):
             return statement, parameters
-        text = _normal(statement)
+        text = normal(statement)
         if self._known:
             known = self._known.pop(0)
             if known.removeprefix(BEGUN) != text:
@@ -115,7 +118,7 @@ class CommittedStatements:
                 self.committed.append(text)
                 return "SELECT 1", ()
             self._again = text
-        if _autocommits(connection):
+        if block:
             self._begun = [BEGUN + text]
             self._write(self.remaining)
         return statement, parameters
@@ -125,14 +128,13 @@ class CommittedStatements:
             return
         if savepoint := _SAVEPOINT.match(statement):
             self._follow(savepoint["verb"].upper(), savepoint["name"].strip('"').lower())
-        if _reads(statement):
-            return
         if _autocommits(connection):
-            self._begun = []
-            self.committed.append(_normal(statement))
-            self._write(self.remaining)
+            if self._begun:
+                self._begun = []
+                self.committed.append(normal(statement))
+                self._write(self.remaining)
         else:
-            self._open.append(_normal(statement))
+            self._open.append(statement)
 
     def _follow(self, verb: str, name: str) -> None:
         """What came after a savepoint does not stay when the revision goes back to it."""
@@ -148,8 +150,8 @@ class CommittedStatements:
                 break
 
     def _commit(self, connection: Connection) -> None:
-        if self._open and self.listening:
-            self.committed += self._open
+        if self.listening and (changes := self._changes()):
+            self.committed += changes
             self._write(self.remaining)
         self._open, self._savepoints = [], []
 
@@ -173,20 +175,3 @@ class _Deaf:
 
 def _autocommits(connection: Connection) -> bool:
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-
-
-def _is_ddl(text: str) -> bool:
-    return text.upper().startswith(_DDL)
-
-
-def _says_it_was_done(text: str, raised: DBAPIError) -> bool:
-    words = _DONE_ALREADY.get(text.partition(" ")[0].upper(), ())
-    return any(word in str(raised.orig) for word in words)
-
-
-def _reads(statement: str) -> bool:
-    return statement.lstrip().upper().startswith(_READING)
-
-
-def _normal(statement: str) -> str:
-    return " ".join(statement.split())

@@ -22,9 +22,10 @@ from migrator.errors.tree import MigratorError, StampRefused
 from migrator.history.log import begun
 from migrator.masking import scrub
 from migrator.results import Applied
-from migrator.runner.autocommit import CommittedStatements, is_repeatable
+from migrator.runner.autocommit import CommittedStatements
 from migrator.runner.guards.guard import Guard
 from migrator.runner.plan import Step
+from migrator.runner.repeatable import is_repeatable
 from migrator.runner.state import Run
 from migrator.runner.transaction import StepTransaction
 

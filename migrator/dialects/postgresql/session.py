@@ -21,6 +21,14 @@ from migrator.settings import Settings
 _TABLE_LOCKING = re.compile(
     r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
 )
+_VOLATILE = """
+    SELECT EXISTS (SELECT FROM pg_proc WHERE proname = ANY (:names) AND provolatile = 'v'
+    AND pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace))
+"""
+# The server's own functions that change rows, large objects or sequences. All others in pg_catalog read, or last as long as the session.
+_WRITING = frozenset(
+    ("nextval", "setval", "lo_creat", "lo_create", "lo_from_bytea", "lo_import", "lo_put", "lo_unlink", "lowrite")
+)
 
 
 class PostgreSQLSession(Session):
@@ -32,6 +40,7 @@ class PostgreSQLSession(Session):
         self._search_path: str | None = None
         self._user: str | None = None
         self._lock_timeout = "0"
+        self._reading: set[str] = set()
         self._transaction = 0
 
     @contextmanager
@@ -129,6 +138,15 @@ class PostgreSQLSession(Session):
     def left_partial(self, statement: str) -> bool:
         name = created_by(statement)
         return name is not None and bool(invalid(self.connection, {name}))
+
+    def may_write(self, functions: set[str]) -> bool:
+        if functions & _WRITING:
+            return True
+        unknown = functions - self._reading
+        if unknown and ask(self.connection, _VOLATILE, names=list(unknown)).scalar_one():
+            return True
+        self._reading |= unknown
+        return False
 
     def user(self) -> str | None:
         if self._user is None:

@@ -34,7 +34,9 @@ class OwnCommit:
         try:
             yield
         finally:
-            if self._connection.connection.driver_connection is self._driver:  # else it was closed, and with it the authorizer
+            if (
+                self._connection.connection.driver_connection is self._driver
+            ):  # else it was closed, and with it the authorizer
                 self._install(None)
 
     def _look(self, action: int, name: str | None, *_: object) -> int:

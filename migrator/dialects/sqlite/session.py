@@ -1,5 +1,6 @@
 """One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+
+_BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*", re.IGNORECASE)
 
 
 class SQLiteSession(Session):
@@ -114,7 +117,7 @@ class SQLiteSession(Session):
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
         """Let nothing happen when a listener of the project's own sends the BEGIN of its recipe after that of the step."""
-        second = statement[:5].upper() == "BEGIN" and not many and self.in_transaction()
+        second = not many and bool(_BEGIN.fullmatch(statement)) and self.in_transaction()
         return ("SELECT 1", ()) if second else (statement, parameters)
 
     def in_transaction(self) -> bool:
