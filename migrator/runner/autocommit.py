@@ -35,7 +35,7 @@ class CommittedStatements:
         self.rolled_back = False
         """Whether the log says of a statement that it was begun, and the database has answered since that it was not done."""
         self.stayed = False
-        """Whether a part of the step was committed and the log does not say so yet."""
+        """Whether the revision committed a part of the step itself."""
         self.already_applied = False
         """Whether this attempt failed because a statement, whose end had not been seen, had been applied."""
         self._connection = session.connection
@@ -78,6 +78,11 @@ class CommittedStatements:
     def remaining(self) -> list[str]:
         """What stays of the attempt if it ends here: the committed statements, and one that began in the block and did not end."""
         return [*self.committed, *self._begun]
+
+    @property
+    def is_log_behind(self) -> bool:
+        """Whether the log does not say yet what stays of the attempt."""
+        return self.rolled_back or self.stayed
 
     def _changes(self) -> list[str]:
         return [normal(text) for text in self._open if not self._reads(text)]

@@ -154,8 +154,7 @@ class PostgreSQLSession(Session):
         return self._user
 
     def is_blocked(self, error: DBAPIError) -> bool:
-        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
+        return sqlstate(error) in ("55P03", "40P01", "40001")  # lock not available, deadlock detected, not serializable
 
     def blockers(self, error: DBAPIError) -> tuple[str, ...]:
         found = sessions.blockers_of(self.connection, error.statement or "")
@@ -180,3 +179,8 @@ class PostgreSQLSession(Session):
         if not broken:
             self._indexes.clear()
         return tuple(broken)
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Return the five characters that the server gave the error, as each driver keeps them; empty if the error is not the server's."""
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""

@@ -19,6 +19,11 @@ TEXTS: dict[str, Message] = {
         "Revision {revision} ({path}) failed on its {direction}: {error}",
         "Fix what the database complains about, or the file, then run it again:\n  {cli} {direction}",
     ),
+    "step-failed-outside": Message(
+        StepFailed,
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "The cause is not in the file. {advice} Then run it again:\n  {cli} {direction}",
+    ),
     "step-failed-partly": Message(
         StepFailed,
         "Revision {revision} ({path}) failed on its {direction}: {error}",
@@ -48,8 +53,8 @@ TEXTS: dict[str, Message] = {
         StepFailed,
         "Revision {revision} ({path}) was interrupted inside an autocommit_block() at {when} ({who}) and cannot be resumed automatically.",
         "It changed rows, or the file has been edited since. If running it again from its start does no harm, or once you have undone what "
-        "is listed, write `rerunnable = True` into the file; or finish it by hand and stamp it:\n"
-        "  {cli} {direction}\n  {cli} stamp {revision}",
+        "is listed, write `rerunnable = True` into the file, or say so on the command line; or finish it by hand and stamp it:\n"
+        "  {cli} {direction} --rerun-interrupted\n  {cli} stamp {revision}",
         "{changed} Known to be there from before ('begun:' marks one that may be incomplete):{committed!b}",
     ),
     "step-interrupted-before": Message(
