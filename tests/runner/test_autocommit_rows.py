@@ -1,11 +1,14 @@
 """What changes rows in an `autocommit_block()` is never taken for reading, and never done a second time unasked."""
 
+import io
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from migrator import Migrator, StepFailed
+from migrator.cli.main import main
 from migrator.runner.repeatable import BEGUN, is_harmless, is_query, is_repeatable
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, heads, logged
@@ -130,3 +133,88 @@ def test_what_may_be_resumed_is_known() -> None:
         ["INSERT INTO a VALUES (1)"],
     ):
         assert not is_repeatable(statements), statements
+
+
+def test_whoever_cannot_edit_the_file_may_say_on_the_command_line_that_it_runs_again(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = upgrading("""
+        op.execute("UPDATE counters SET n = n + 1")
+        with op.get_context().autocommit_block():
+            if "MENDED" not in os.environ:
+                raise KeyError("in the block")
+    """)
+    config = miniature(tmp_path / "project", FIRST, body)
+    engine = Migrator(config, database_url=database_url)
+    for code in ("step-failed-unresumable", "step-interrupted"):
+        with pytest.raises(StepFailed) as failed:
+            engine.upgrade()
+        assert failed.value.code == code
+    assert "python migrate.py upgrade --rerun-interrupted" in str(failed.value)
+    monkeypatch.setenv("MENDED", "1")
+    assert engine.upgrade(rerun_interrupted=True).after == ("002",)
+    assert (ask(database_url, "SELECT n FROM counters"), logged(database_url, "begun")) == (102, [])
+
+
+def test_on_a_terminal_it_is_asked(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = upgrading("""
+        op.execute("UPDATE counters SET n = n + 1")
+        with op.get_context().autocommit_block():
+            if "MENDED" not in os.environ:
+                raise KeyError("in the block")
+    """)
+    config = miniature(tmp_path / "project", FIRST, body)
+    with pytest.raises(StepFailed):
+        Migrator(config, database_url=sqlite_url).upgrade()
+    monkeypatch.setenv("MENDED", "1")
+    arguments = ["upgrade", "--database-url", sqlite_url]
+    for answer, code, n in (("n\n", 2, 101), ("y\n", 0, 102)):
+        stdin = io.StringIO(answer)
+        monkeypatch.setattr(stdin, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(arguments, config=Path(config)) == code
+        said = capsys.readouterr().err
+        assert "\n  - UPDATE counters SET n = n + 1\n" in said
+        assert "Continue? [y/N] " in said
+        assert ask(sqlite_url, "SELECT n FROM counters") == n
+    assert main(["downgrade", "--database-url", sqlite_url, "--rerun-interrupted"], config=Path(config)) == 0
+
+
+CAUSES = {
+    "a text that is not UTF-8": 'raise ValueError("lone \\udce4")',
+    "a zero byte": 'raise ValueError("nul \\0")',
+    "no text at all": "class Silent(Exception):\n    def __str__(self):\n        raise KeyError\nraise Silent",
+}
+
+
+@pytest.mark.parametrize("statement", CAUSES.values(), ids=CAUSES)
+def test_any_error_can_be_told_and_kept(database_url: str, tmp_path: Path, statement: str) -> None:
+    config = miniature(tmp_path / "project", FIRST, upgrading(statement))
+    with pytest.raises(StepFailed) as failed:
+        Migrator(config, database_url=database_url).upgrade()
+    assert str(failed.value).encode()
+    assert (failed.value.code, logged(database_url, "failed")) == ("step-failed", ["002"])
+
+
+def test_a_cause_that_is_not_in_the_file_is_told_as_such(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(
+        tmp_path / "project",
+        FIRST,
+        upgrading('op.execute("SET LOCAL ROLE pg_monitor")\nop.execute("DROP TABLE counters")'),
+    )
+    with pytest.raises(StepFailed) as failed:
+        Migrator(config, database_url=postgres_url).upgrade()
+    assert_says(
+        str(failed.value), "step-failed-outside", "The cause is not in the file. Grant the role what it lacks",
+        consequence="The upgrade of 002 was rolled back; the database is at 001.",
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_no_fault_of_the_file(sqlite_url: str, tmp_path: Path) -> None:
+    body = 'op.execute("PRAGMA max_page_count = 1")\nop.execute("CREATE TABLE big AS SELECT randomblob(100000) AS b")'
+    config = miniature(tmp_path / "project", FIRST, upgrading(body))
+    with pytest.raises(StepFailed) as failed:
+        Migrator(config, database_url=sqlite_url).upgrade()
+    assert (failed.value.code, "Free some space" in str(failed.value)) == ("step-failed-outside", True)
