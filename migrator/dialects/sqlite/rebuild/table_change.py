@@ -1,24 +1,27 @@
 """One table's change in batch mode: done directly, or by a new table in its place, with everything that depended on the old one."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import NullType, UserDefinedType
 
-from migrator.alembic_private import comes_with_a_column, unchanged_table
+from migrator.alembic_private import BatchImpl, comes_with_a_column, unchanged_table
 from migrator.dialects.sqlite import disk_space
-from migrator.dialects.sqlite.rebuild import leftovers
+from migrator.dialects.sqlite.rebuild import leftovers, rows
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, on_table
 from migrator.dialects.sqlite.rebuild.merge import Merge
+from migrator.dialects.sqlite.rebuild.renames import before_renames
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
-from migrator.dialects.sqlite.sql.create_table import Definition, parse
-from migrator.dialects.sqlite.sql.tokens import quoted, same
+from migrator.dialects.sqlite.rebuild.values import Kind
+from migrator.dialects.sqlite.sql.create_table import Clause, Definition, parse
+from migrator.dialects.sqlite.sql.tokens import quoted
 from migrator.errors import error
 
+_log = logging.getLogger("migrator")
 _NOT_A_REFUSAL = ("locked", "disk", "full", "interrupted")
 
 
@@ -40,26 +43,20 @@ class Rename(NamedTuple):
 
 
 class TableChange:
-    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, the copy, `put_back()`.
+    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, `copy()`, `put_back()`.
 
     Everything happens in the step's transaction.
     """
 
-    def __init__(self, impl: SQLiteImpl, step: RebuildStep, batch: ApplyBatchImpl) -> None:
-        """Take from the batch what the engine does itself. Reads only. Raises StepFailed "table-sql-unreadable"."""
+    def __init__(self, impl: BatchImpl, step: RebuildStep, batch: ApplyBatchImpl) -> None:
+        """Take from the batch what the engine does itself. Reads only. Raises StepFailed "not-a-table" or "table-sql-unreadable"."""
         assert impl.connection is not None
         assert batch.new_table is not None
         self.impl, self.step, self.connection, self._batch = impl, step, impl.connection, batch
         self.old_table, self.new_table, self.new_name = batch.table, batch.new_table, batch.temp_table_name
         self.schema, self.name = batch.table.schema or "main", batch.table.name
         self.done = False
-        sql = self._ask(
-            "SELECT sql FROM {schema}.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", self.name
-        )
-        try:
-            old = parse(sql[0][0] or "")
-        except ValueError as cause:
-            raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
+        old = self._parsed()
         self._renames = list(self._take_renames())
         self._dependents = [
             found for found in on_table(self.connection, self.schema, self.name) if not self._is_dropped(found)
@@ -71,10 +68,36 @@ class TableChange:
         self._indexes += batch.new_indexes.values()
         batch.indexes, batch.new_indexes = {}, {}
         self.merge = self._merge(old)
-        # A generated column has no value that could be copied.
-        for name, column in parse(self.text).columns.items():
-            if column.of("GENERATED"):
-                next((t for n, t in batch.column_transfers.items() if same(n, name)), {}).pop("expr", None)
+        self._rows = rows.Rows(self.connection, self.schema, *self._copied())
+
+    def _parsed(self) -> Definition:
+        found = self._ask("SELECT type, sql FROM {schema}.sqlite_master WHERE name = ? COLLATE NOCASE", self.name)
+        kind = next((kind for kind, _ in found if kind in ("table", "view")), None)
+        if kind != "table":
+            raise error("not-a-table", table=self.name, what="does not exist" if kind is None else "is a view")
+        try:
+            return parse(next(sql for kind, sql in found if kind == "table") or "")
+        except ValueError as cause:
+            raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
+
+    def _copied(self) -> tuple[list[str], list[rows.Retyped]]:
+        """Return the columns whose values are copied, which a generated one has none of, and those that get another type."""
+        batch, merge = self._batch, self.merge
+        columns = parse(self.text).columns
+        using = self.impl.conversions.pop((batch.table.schema, batch.table.name), {})
+        names = [
+            name
+            for name, transfer in batch.column_transfers.items()
+            if "expr" in transfer and not columns[name.casefold()].of("GENERATED")
+        ]
+        retyped = []
+        for name in names:
+            if name.casefold() in merge.retyped or name in using:
+                old = Kind(batch.table.c[name].type, merge.old.columns[name.casefold()].type_text, self.impl.dialect)
+                new = Kind(batch.columns[name].type, columns[name.casefold()].type_text, self.impl.dialect)
+                retyped.append(rows.Retyped(name, old, new, using.get(name)))
+                merge.converted.add(name.casefold())
+        return names, retyped
 
     @property
     def text(self) -> str:
@@ -85,21 +108,28 @@ class TableChange:
 
     def _merge(self, old: Definition) -> Merge:
         batch = self._batch
+        base, new = self._compiled(unchanged_table(batch, self.impl)), self._compiled(self.new_table)
+        stay = old.columns.keys() & new.columns.keys()
+        old_names = {new: old for old, new in self._renames if new.casefold() not in stay}
+        extra, lacking = self._lacking(new, {new.casefold() for new in old_names})
+        made = [
+            part
+            for part in (*batch.named_constraints.values(), *batch.table_args)
+            if part not in batch.table.constraints
+        ]
         merge = Merge(
             table=self.name,
             old=old,
-            base=self._compiled(unchanged_table(batch, self.impl)),
-            new=self._compiled(self.new_table),
+            base=base,
+            new=before_renames(new, base, extra, {new.casefold(): old for new, old in old_names.items()}, self.name),
             standing=frozenset(str(name) for name in batch.named_constraints),
             accepted=self.step.accepted,
             # Alembic puts a new column after one that the same batch drops; only a column put before another is an order asked for.
             arranges=bool(batch.partial_reordering)
             or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
             restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
+            makes_key=any(isinstance(part, sa.PrimaryKeyConstraint) for part in made),
         ).run()
-        made = {clause.name for _, clause in merge.new.every()}
-        before = {str(constraint.name) for constraint in batch.table.constraints}
-        lacking = [name for name in batch.named_constraints if str(name) not in made and str(name) not in before]
         merge.lost += [
             f"{self.name}: the new constraint {name}, which names a column that is not there" for name in lacking
         ]
@@ -107,6 +137,20 @@ class TableChange:
         merge.lost += [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
         self._dependents = [kept for kept in self._dependents if kept.label not in self.step.accepted]
         return merge
+
+    def _lacking(self, new: Definition, renamed: set[str]) -> tuple[list[Clause], list[str]]:
+        """Return the constraints that Alembic leaves out because they name a column as the batch renames it, and the names of others."""
+        made = {clause.name for _, clause in new.every()}
+        clauses, names = [], []
+        for name, constraint in self._batch.named_constraints.items():
+            if str(name) in made or constraint in self._batch.table.constraints:
+                continue
+            clause = next(clause for _, clause in self._compiled(constraint.table).every() if clause.name == str(name))
+            if set(clause.columns) <= new.columns.keys() | renamed:
+                clauses.append(clause)
+            else:
+                names.append(str(name))
+        return clauses, names
 
     def _compiled(self, table: sa.Table) -> Definition:
         for column in table.columns:
@@ -154,25 +198,35 @@ class TableChange:
     def create(self) -> None:
         """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
 
-        Raises StepFailed "rebuild-loses", "table-left-over" or "disk-too-small", before anything is changed.
+        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small" or "values-unfit", before anything is changed.
         """
         self.step.refuse(self.name, self.merge.lost)
         leftovers.refuse(self.connection, self.schema, self.new_name, self.name)
         disk_space.check(self.connection, self.schema, self.name)
+        self.step.refuse_unfit(self.name, *self._rows.look(self.name))
+        for words in self.merge.taken_along:
+            _log.warning("Dropping a column also drops the key that it is a part of, as on PostgreSQL: %s", words)
         self._run("PRAGMA foreign_keys = OFF")  # an autocommit_block() may have had them switched on
         self._watch_keys()
         gone = tuple(column.name for column in self.merge.removed)
         self.step.doubt(self.connection, self.schema, self.name, gone)
-        self._saved = {name: self._rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
+        self._saved = {name: self._saved_rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
         self.step.keys.pause()
         self._run(self.text)
+
+    def copy(self) -> None:
+        """Copy the rows into the new table. They keep their rowids, which an index of another table may refer to."""
+        has_rowids = "WITHOUT ROWID" not in (*self.merge.old.options, *self.merge.options)
+        own = not has_rowids or rows.counts_itself(self.connection, self.schema, self.new_name)
+        columns = (*self.merge.old.columns, *parse(self.text).columns)
+        self._rows.copy(self.name, self.new_name, rowid=None if own else rows.free_rowid(columns))
 
     def _watch_keys(self) -> None:
         """Note the keys that the rebuild may break: copying every row breaks none, unless a key is new or its columns are converted."""
         if self.schema != "main":
             return
         keys, merge = self.step.keys, self.merge
-        changed = merge.converted | {column.key for column in merge.removed} | self._cast()
+        changed = merge.converted | {column.key for column in merge.removed}
         concerned = {key.child for key in keys.keys if key.child == self.name.casefold() and key.columns & changed}
         concerned |= {key.child for key in keys.keys if key.parent == self.name.casefold() and key.to & changed}
         if merge.new_keys:
@@ -181,16 +235,15 @@ class TableChange:
             concerned |= keys.children(self.name)
         keys.concern(concerned)
 
-    def _cast(self) -> set[str]:
-        transfers = self._batch.column_transfers
-        return {name.casefold() for name, transfer in transfers.items() if isinstance(transfer.get("expr"), sa.Cast)}
-
     @property
     def _may_skip_rows(self) -> bool:
-        return "CONFLICT" in self.text.upper()
+        return "CONFLICT" in self.text.upper() or self._rows.may_be_fewer
 
     def check_copy(self) -> None:
-        """Count the rows if an ON CONFLICT could have left some out; else a copy is whole, or an error. Raises StepFailed."""
+        """Count the rows if an ON CONFLICT or a conversion could have left some out; else a copy is whole, or an error.
+
+        Raises StepFailed "rebuild-loses".
+        """
         if self._may_skip_rows:
             before, after = (
                 self._ask(f"SELECT count(*) FROM {{schema}}.{quoted(n)}")[0][0] for n in (self.name, self.new_name)
@@ -200,10 +253,10 @@ class TableChange:
 
     def put_back(self) -> None:
         """Create the indexes and triggers again from their own text, and restore SQLite's counter and statistics of the table."""
-        self.step.keys.resume()
         for dependent in self._dependents:
             dependent.create(self.connection)
-        self.step.put_back += self._dependents
+        self.step.keys.resume()  # what the engine creates again is not what the step creates
+        self.step.note_put_back(self._dependents)
         where = quoted(self.schema)
         key = parse(self.text).primary_key
         for _, seq in self._saved["sqlite_sequence"] if key and key[1].says("AUTOINCREMENT") else ():
@@ -237,7 +290,7 @@ class TableChange:
                 f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)} RENAME COLUMN {quoted(old)} TO {quoted(new)}"
             )
 
-    def _rows(self, table: str) -> list[Any]:
+    def _saved_rows(self, table: str) -> list[Any]:
         if not self._ask("SELECT 1 FROM {schema}.sqlite_master WHERE name = ?", table):
             return []
         column = "name" if table == "sqlite_sequence" else "tbl"
