@@ -83,11 +83,12 @@ class Rows:
         self._connection, self._schema = connection, quoted(schema)
         self._copied = list(copied)
         self._retyped = {one.column: one for one in retyped}
-        self.may_be_fewer = any(one.using is not None for one in self._retyped.values())
-        """Whether a declared conversion could be an aggregate, which makes one row of all."""
 
     def look(self, table: str) -> tuple[list[Retyped], int]:
-        """Return the columns with values that do not fit, and the number of rows. One pass, none if nothing could be changed."""
+        """Return the columns with values that do not fit, and the number of rows. One pass, none if nothing could be changed.
+
+        A declared conversion that is an aggregate, and would make one row of all, is an error of the database's here.
+        """
         looked = [one for one in self._retyped.values() if one.is_looked_at]
         if not looked:
             return [], 0
