@@ -2,44 +2,25 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import sqlalchemy as sa
 from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.types import NullType, UserDefinedType
 
 from migrator.alembic_private import BatchImpl, comes_with_a_column, unchanged_table
 from migrator.dialects.sqlite import disk_space
 from migrator.dialects.sqlite.rebuild import leftovers, rows
+from migrator.dialects.sqlite.rebuild.definitions import Definitions, Rename, correct_generated
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, on_table
 from migrator.dialects.sqlite.rebuild.merge import Merge
-from migrator.dialects.sqlite.rebuild.renames import before_renames
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.rebuild.values import Kind
-from migrator.dialects.sqlite.sql.create_table import Clause, Definition, parse
+from migrator.dialects.sqlite.sql.create_table import Definition, parse
 from migrator.dialects.sqlite.sql.tokens import quoted
 from migrator.errors import error
 
 _log = logging.getLogger("migrator")
 _NOT_A_REFUSAL = ("locked", "disk", "full", "interrupted")
-
-
-class Untyped(UserDefinedType[Any]):
-    """A column without a declared type, for which SQLAlchemy has no DDL."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Return what follows the column's name, as SQLAlchemy asks for it."""
-        return ""
-
-
-class Rename(NamedTuple):
-    """A column's name before and after."""
-
-    old: str
-    new: str
 
 
 class TableChange:
@@ -67,6 +48,8 @@ class TableChange:
         ]
         self._indexes += batch.new_indexes.values()
         batch.indexes, batch.new_indexes = {}, {}
+        if batch.reflected:
+            correct_generated(batch, old)
         self.merge = self._merge(old)
         self._rows = rows.Rows(self.connection, self.schema, *self._copied())
 
@@ -107,56 +90,12 @@ class TableChange:
         return f"CREATE TABLE {where}{quoted(self.new_name)} ({','.join(self.merge.items)}\n) {options}".rstrip()
 
     def _merge(self, old: Definition) -> Merge:
-        batch = self._batch
-        base, new = self._compiled(unchanged_table(batch, self.impl)), self._compiled(self.new_table)
-        stay = old.columns.keys() & new.columns.keys()
-        old_names = {new: old for old, new in self._renames if new.casefold() not in stay}
-        extra, lacking = self._lacking(new, {new.casefold() for new in old_names})
-        made = [
-            part
-            for part in (*batch.named_constraints.values(), *batch.table_args)
-            if part not in batch.table.constraints
-        ]
-        merge = Merge(
-            table=self.name,
-            old=old,
-            base=base,
-            new=before_renames(new, base, extra, {new.casefold(): old for new, old in old_names.items()}, self.name),
-            standing=frozenset(str(name) for name in batch.named_constraints),
-            accepted=self.step.accepted,
-            # Alembic puts a new column after one that the same batch drops; only a column put before another is an order asked for.
-            arranges=bool(batch.partial_reordering)
-            or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
-            restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
-            makes_key=any(isinstance(part, sa.PrimaryKeyConstraint) for part in made),
-        ).run()
-        merge.lost += [
-            f"{self.name}: the new constraint {name}, which names a column that is not there" for name in lacking
-        ]
+        definitions = Definitions(self._batch, self.impl.dialect, old, unchanged_table(self._batch, self.impl))
+        merge = definitions.merge(self._renames, self.step.accepted)
         gone = [column.name for column in merge.removed]
         merge.lost += [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
         self._dependents = [kept for kept in self._dependents if kept.label not in self.step.accepted]
         return merge
-
-    def _lacking(self, new: Definition, renamed: set[str]) -> tuple[list[Clause], list[str]]:
-        """Return the constraints that Alembic leaves out because they name a column as the batch renames it, and the names of others."""
-        made = {clause.name for _, clause in new.every()}
-        clauses, names = [], []
-        for name, constraint in self._batch.named_constraints.items():
-            if str(name) in made or constraint in self._batch.table.constraints:
-                continue
-            clause = next(clause for _, clause in self._compiled(constraint.table).every() if clause.name == str(name))
-            if set(clause.columns) <= new.columns.keys() | renamed:
-                clauses.append(clause)
-            else:
-                names.append(str(name))
-        return clauses, names
-
-    def _compiled(self, table: sa.Table) -> Definition:
-        for column in table.columns:
-            if isinstance(column.type, NullType):
-                column.type = Untyped()
-        return parse(str(sa.schema.CreateTable(table).compile(dialect=self.impl.dialect)).strip())
 
     def _take_renames(self) -> Iterator[Rename]:
         """Take the new names out of the batch, because SQLite itself renames a column everywhere: in CHECKs, triggers and views."""
