@@ -3,7 +3,6 @@
 Stock Alembic copies through a CAST, which makes 2024 of a timestamp and 0 of a document, and exits with 0.
 """
 
-import json
 import re
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -14,10 +13,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from migrator import Migrator, StepFailed
+from migrator import StepFailed
 from migrator.types import GUID, JSONDocument, UTCDateTime
-from tests.kit.database import execute
-from tests.kit.projects import miniature, upgrading
+from tests.kit.projects import upgrading
 from tests.kit.scenario import Scenario, project
 
 pytestmark = pytest.mark.filterwarnings(
@@ -206,99 +204,10 @@ def test_what_is_kept_reads_the_same_through_sqlalchemy(tmp_path: Path) -> None:
                 assert len(found) == 1  # SQLite compares texts
 
 
-CONVERTED = """
-with op.batch_alter_table('t'{options}) as batch:
-    batch.add_column(sa.Column('extra', sa.Text()))
-    batch.alter_column('paid', type_=sa.Boolean(), postgresql_using="paid = 'yes'", sqlite_using="paid = 'yes'")
-    batch.alter_column('price', type_=sa.Integer(), postgresql_using="round(price * 100)", sqlite_using="round(price * 100)")
-    batch.alter_column('made', type_=sa.DateTime(), new_column_name='created',
-        postgresql_using="to_timestamp(made) AT TIME ZONE 'UTC'", sqlite_using="strftime('%Y-%m-%d %H:%M:%S', made, 'unixepoch')")
-"""
-
-
-def test_a_declared_conversion_gives_the_same_rows_on_both_databases(database_url: str, tmp_path: Path) -> None:
-    options = ", recreate='always'" if database_url.startswith("sqlite") else ""
-    config = miniature(tmp_path, "def upgrade(): pass", upgrading(CONVERTED.format(options=options)))
-    Migrator(config, database_url=database_url).upgrade("001")
-    execute(
-        database_url,
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, paid VARCHAR(5), price NUMERIC(10, 2), made INTEGER)",
-        "INSERT INTO t VALUES (1, 'yes', 19.99, 1715000000), (2, 'no', 0.5, 0), (3, NULL, NULL, NULL)",
-    )
-    Migrator(config, database_url=database_url).upgrade()
-    columns = [sa.column("paid", sa.Boolean()), sa.column("price"), sa.column("created", sa.DateTime())]
-    rows = read_rows(database_url, sa.select(*columns).select_from(sa.text("t")).order_by(sa.text("id")))
-    assert rows == [
-        (True, 1999, datetime(2024, 5, 6, 12, 53, 20)),
-        (False, 50, datetime(1970, 1, 1)),
-        (None, None, None),
-    ]
-
-
-NARROWED = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', type_={})"
-
-
-@pytest.mark.parametrize(
-    ("declared", "new", "value"), [("VARCHAR(30)", "sa.String(3)", "'abcd'"), ("BIGINT", "sa.Integer()", "3000000000")]
-)
-def test_both_databases_refuse_a_value_that_does_not_fit(
-    database_url: str, declared: str, new: str, value: str, tmp_path: Path
-) -> None:
-    config = miniature(tmp_path, "def upgrade(): pass", upgrading(NARROWED.format(new)))
-    Migrator(config, database_url=database_url).upgrade("001")
-    execute(
-        database_url, f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {declared})", f"INSERT INTO t VALUES (1, {value})"
-    )
-    with pytest.raises(StepFailed):
-        Migrator(config, database_url=database_url).upgrade()
-    assert read_rows(database_url, sa.text("SELECT v FROM t")) == [(literal_value(value),)]
-
-
-def literal_value(text: str) -> Any:
-    return json.loads(text.replace("'", '"'))
-
-
-def read_rows(url: str, question: sa.Executable) -> list[Any]:
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        rows = [tuple(row) for row in connection.execute(question).all()]
-    engine.dispose()
-    return rows
-
-
 ITEMS = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, w INTEGER AS (id + 1)); INSERT INTO t (v) VALUES ('12'), ('abc'), ('x');"
 
 
-def using(expression: str) -> str:
-    return f"with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', type_=sa.Integer(), sqlite_using={expression!r})"
-
-
-@pytest.mark.parametrize(
-    ("expression", "code", "words"),
-    [
-        (
-            "substr(v, 1, 1)",
-            "values-unfit",
-            "2 of 3 values of v that sqlite_using makes do not fit INTEGER, for example 'a'",
-        ),
-        ("max(length(v))", "step-failed", "misuse of aggregate function"),
-        ("is_not_there(v)", "step-failed", "no such function: is_not_there"),
-    ],
-)
-def test_what_a_declared_conversion_makes_is_looked_at_too(
-    expression: str, code: str, words: str, tmp_path: Path
-) -> None:
-    with project(tmp_path, upgrading(using(expression)), before=ITEMS) as ours:
-        with pytest.raises(StepFailed, match=re.escape(words)) as caught:
-            ours.upgrade()
-        assert caught.value.code == code
-        assert ours.ask("SELECT v FROM t") == ["12", "abc", "x"]
-
-
-def test_a_conversion_without_a_type_is_a_mistake(tmp_path: Path) -> None:
-    body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', nullable=True, sqlite_using='1')"
-    with project(tmp_path, upgrading(body), before=ITEMS) as ours, pytest.raises(StepFailed, match="type_ parameter"):
-        ours.upgrade()
+NARROWED = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', type_={})"
 
 
 @pytest.mark.parametrize("where", ["the file", "alembic.ini"])

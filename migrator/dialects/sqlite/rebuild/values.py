@@ -5,7 +5,7 @@ SQLite stores nearly every value in every column. What it changes by itself is t
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
@@ -35,14 +35,23 @@ _FAMILIES: tuple[tuple[str, type[TypeEngine[Any]]], ...] = (
     ("blob", sa.LargeBinary),
     ("text", sa.String),
 )
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SPACE = " \t\n\v\f\r"
+_NUMBER = re.compile(rf"[{_SPACE}]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[{_SPACE}]*", re.ASCII)
 _SPELLINGS = {  # what CURRENT_TIMESTAMP and its like write, and SQLAlchemy
     datetime: re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII),
     date: re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
     time: re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII),
 }
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00(:00(\.0*)?)?", re.ASCII)
+# SQL that is true for a date or a moment as SQLAlchemy writes it, or CURRENT_TIMESTAMP, and that exists; and samples of both.
+_USUAL = {
+    "date": ("typeof({x}) = 'text' AND date({x}) = {x} AND substr({x}, 1, 4) > '0000'", ("2024-05-06",)),
+    "datetime": (
+        "typeof({x}) = 'text' AND datetime({x}) = substr({x}, 1, 19) AND substr({x}, 1, 4) > '0000' AND {x} NOT GLOB '*[^-0-9 :.]*' "
+        "AND (length({x}) = 19 OR (length({x}) = 26 AND substr({x}, 20, 1) = '.'))",
+        ("2024-05-06 07:08:09", "2024-05-06 07:08:09.123456"),
+    ),
+}
 _EXACT = 2**53  # every whole number up to this is a REAL
 
 
@@ -109,9 +118,11 @@ class Kind:
     def quickly(self, value: str, old: "Kind") -> str:
         """Return SQL that is true only for values that fit and stay as they are: the usual ones, so that Python sees only the others."""
         whole = f"typeof({value}) = 'integer' AND {value} BETWEEN"
-        match "" if self.decorated else self.family:
+        match self.family if self.family in _USUAL or not self.decorated else "":
             case "integer":
-                return f"{whole} {-(2 ** (self.bits - 1))} AND {2 ** (self.bits - 1) - 1}"
+                number, ends = f"CAST({value} AS INTEGER)", f"{-(2 ** (self.bits - 1))} AND {2 ** (self.bits - 1) - 1}"
+                digits = f"typeof({value}) = 'text' AND CAST({number} AS TEXT) = {value} AND {number} BETWEEN {ends}"
+                return f"{whole} {ends} OR {digits}"
             case "boolean":
                 return f"{whole} 0 AND 1"
             case "numeric" | "float" as family:
@@ -123,7 +134,17 @@ class Kind:
                 return f"typeof({value}) IN ({kinds}){short}"
             case "blob" if self.affinity == "BLOB":
                 return f"typeof({value}) = 'blob'"
+            case "date" | "datetime" as family:
+                usual, samples = _USUAL[family]
+                return usual.format(x=value) if self._reads(samples) else "0"
         return "0"
+
+    def _reads(self, samples: Sequence[str]) -> bool:
+        """Return whether the type takes dates in the usual spelling; it may have one of its own."""
+        try:
+            return all(self.fit(sample, sample, self) is sample for sample in samples)
+        except Exception:
+            return False
 
     def fit(self, value: Any, converted: Any, old: "Kind") -> Any:
         """Return what to store for a value, mostly itself. `converted` is the value as `cast` makes it.
@@ -131,18 +152,24 @@ class Kind:
         A date, time or UUID that SQLAlchemy reads but does not write so is written anew, because SQLite compares texts. Raises Unfit,
         or what the type itself raises.
         """
-        stored = converted if self._is_converted(value) else value
-        if isinstance(value, bytes) != (self.family == "blob") and self.family != "other":
+        is_bytes = isinstance(value, bytes)
+        if is_bytes is not (self.family == "blob") and self.family != "other":
             raise Unfit
-        stored = getattr(self, f"_fit_{self.family}", self._fit_other)(value, stored, old)
-        if self.family == "text" and self.length is not None and not self.decorated and len(stored) > self.length:
+        stored = value if is_bytes or not self._is_converted(value) else converted
+        stored = self._check(value, stored, old)
+        if self.length is not None and self.family == "text" and not self.decorated and len(stored) > self.length:
             raise Unfit
         return value if self._read is None else self._rewritten(value, stored)
 
+    @cached_property
+    def _check(self) -> Callable[[Any, Any, "Kind"], Any]:
+        found: Callable[[Any, Any, Kind], Any] = getattr(self, f"_fit_{self.family}", self._fit_other)
+        return found
+
     def _is_converted(self, value: Any) -> bool:
         if isinstance(value, str):
-            return self.affinity in ("INTEGER", "REAL", "NUMERIC") and bool(_NUMBER.fullmatch(value.strip(_SPACE)))
-        return isinstance(value, int | float) and self.affinity in ("TEXT", "REAL")
+            return self.affinity in ("INTEGER", "REAL", "NUMERIC") and _NUMBER.fullmatch(value) is not None
+        return self.affinity in ("TEXT", "REAL")
 
     def _fit_integer(self, value: Any, stored: Any, old: "Kind") -> Any:
         whole = isinstance(stored, int) or (isinstance(stored, float) and stored.is_integer())
@@ -181,9 +208,11 @@ class Kind:
         return midnight[1] if midnight else stored
 
     def _fit_other(self, value: Any, stored: Any, old: "Kind") -> Any:
+        if stored is value:
+            return value
         if isinstance(stored, int | float) and isinstance(value, str):
             return stored if str(stored) == value else _refuse()
-        return stored if stored is value or _exact(stored) == _exact(value) else _refuse()
+        return stored if _exact(stored) == _exact(value) else _refuse()
 
     def _rewritten(self, value: Any, stored: Any) -> Any:
         assert self._read is not None
