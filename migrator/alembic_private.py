@@ -20,6 +20,7 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision
 from alembic.util import CommandError
+from sqlalchemy.types import TypeEngine
 
 from migrator.results import Direction
 
@@ -113,6 +114,14 @@ def comes_with_a_column(index: sa.Index) -> bool:
     `Index._column_flag` of SQLAlchemy, read by `ApplyBatchImpl` at Alembic 1.20.1.
     """
     return bool(index._column_flag)
+
+
+def variants(type_: TypeEngine[Any]) -> tuple[TypeEngine[Any], ...]:
+    """Return what the type is on particular databases, by `with_variant()`. Sends nothing.
+
+    `TypeEngine._variant_mapping` of SQLAlchemy, read at 2.1.9.
+    """
+    return tuple(type_._variant_mapping.values())
 
 
 class BatchImpl(SQLiteImpl):

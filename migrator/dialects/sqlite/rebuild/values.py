@@ -15,6 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from migrator.alembic_private import variants
+
 _AFFINITIES = (
     ("INTEGER", ("INT",)),
     ("TEXT", ("CHAR", "CLOB", "TEXT")),
@@ -90,8 +92,7 @@ class Kind:
     @cached_property
     def bits(self) -> int:
         """The size of a whole number, as PostgreSQL stores it; of a type with variants the largest."""
-        variants = getattr(self._written, "_variant_mapping", {}).values()
-        types = [self._inner] if self.decorated else [self._written, *variants]
+        types = [self._inner] if self.decorated else [self._written, *variants(self._written)]
         return max(16 if isinstance(t, sa.SmallInteger) else 32 if _is_plain_integer(t) else 64 for t in types)
 
     @cached_property
