@@ -137,11 +137,3 @@ def free_rowid(*columns: Iterable[str]) -> str | None:
     """Return a name of the rowid that no column has; None if all three are taken."""
     taken = {name.casefold() for names in columns for name in names}
     return next((name for name in _ROWID if name not in taken), None)
-
-
-def counts_itself(connection: Connection, schema: str, table: str) -> bool:
-    """Return whether a column is the rowid: an INTEGER PRIMARY KEY that needs no index of its own. Reads only."""
-    where = quoted(schema)
-    keys = [row for row in connection.exec_driver_sql(f"PRAGMA {where}.table_info({quoted(table)})").all() if row[5]]
-    indexes = connection.exec_driver_sql(f"PRAGMA {where}.index_list({quoted(table)})").all()
-    return len(keys) == 1 and keys[0][2].upper() == "INTEGER" and not any(row[3] == "pk" for row in indexes)
