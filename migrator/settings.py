@@ -55,6 +55,9 @@ def _is_names(value: Any) -> bool:
 _SECONDS = _Kind(float, _is_seconds, "a number of seconds, 0 or more")
 _MILLISECONDS = _Kind(int, _is_milliseconds, f"a whole number of milliseconds, 1 to {2**31 - 1}")
 _SWITCH = _Kind(lambda text: _WORDS[text.lower()], lambda value: isinstance(value, bool), "yes or no")
+_LINES = _Kind(
+    lambda text: tuple(line.strip() for line in text.splitlines() if line.strip()), _is_names, "texts, one in each line"
+)
 _TABLES = _Kind(lambda text: tuple(text.replace(",", " ").split()), _is_names, "names of tables, separated by commas")
 
 _KINDS: dict[str, _Kind] = {
@@ -66,6 +69,7 @@ _KINDS: dict[str, _Kind] = {
     "run_stored": _SWITCH,
     "verify_stamp": _SWITCH,
     "owned_tables": _TABLES,
+    "accept_loss": _LINES,
 }
 NAMES = tuple(_KINDS)
 """The settings that alembic.ini, the environment (`MIGRATOR_LOCK_WAIT`, …) and arguments may set."""
@@ -98,6 +102,8 @@ class Settings:
     """Whether a stamp is refused unless the database has the schema of the revision it is stamped with."""
     owned_tables: tuple[str, ...] = ()
     """Tables that autogenerate may drop even though no model or revision mentions them."""
+    accept_loss: tuple[str, ...] = ()
+    """What a rebuild on SQLite may lose in any revision, in the words of the error that lists it."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.database_url, str):
@@ -229,7 +235,7 @@ def _read_dotenv(path: Path) -> Mapping[str, str]:
 
 def _convert(name: str, value: Any) -> Any:
     """Read text, and take a list of names for a tuple. `Settings` itself checks whether the value is good."""
-    if isinstance(value, list) and name == "owned_tables":
+    if isinstance(value, list) and name in ("owned_tables", "accept_loss"):
         return tuple(value)
     if not isinstance(value, str):
         return value

@@ -1,11 +1,13 @@
 """What SQLite stores as SQL: the text that made each object, and indexes on expressions, which SQLAlchemy does not reflect."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.questions import UnseenIndex
+from migrator.dialects.sqlite.sql.tokens import quoted
 
 _ON_EXPRESSIONS = """
     SELECT DISTINCT m.tbl_name, m.name, m.sql FROM sqlite_schema AS m, pragma_index_info(m.name) AS i
@@ -34,3 +36,10 @@ def definitions(connection: Connection, tables: Collection[str]) -> list[str]:
         f"SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY {rank}, rowid"
     )
     return [sql for kind, table, sql in rows.all() if kind == "view" or table in tables]
+
+
+def has_rowid_column(ask: Callable[[str], Sequence[Any]], schema: str, table: str) -> bool:
+    """Return whether a column of the table is its rowid: an INTEGER PRIMARY KEY that needs no index of its own. Reads only, with `ask`."""
+    keys = [row for row in ask(f"PRAGMA {quoted(schema)}.table_info({quoted(table)})") if row[5]]
+    own_index = any(row[3] == "pk" for row in ask(f"PRAGMA {quoted(schema)}.index_list({quoted(table)})"))
+    return len(keys) == 1 and keys[0][2].upper() == "INTEGER" and not own_index
