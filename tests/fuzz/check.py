@@ -5,22 +5,48 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
 from sqlalchemy.pool import NullPool
 
 from migrator import Migrator
-from tests.fuzz.histories import Revision
+from tests.fuzz.histories import Revision, histories
 from tests.fuzz.model import KINDS, Database
+from tests.kit.postgres import Server
 from tests.kit.projects import miniature
+from tests.scaffold.templates import Files
 
-_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
-    name: eval(kind.source, {"sa": sa})
-    for name, kind in KINDS.items()
-}
+_TYPES: dict[str, sa.types.TypeEngine[Any]] = {name: eval(kind.source, {"sa": sa}) for name, kind in KINDS.items()}
+SETTINGS = settings(
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.generate, Phase.shrink),
+)
 _OURS = {"alembic_version", "migration_log"}
 
 
+def search(host: Server | Files, folder: Path, search_settings: settings) -> int:
+    """Make up histories and check each on a new database; return how many. Raises AssertionError with the shortest one that fails."""
+    count = 0
+
+    @search_settings
+    @given(histories())
+    def goes_up_and_down(revisions: list[Revision]) -> None:
+        nonlocal count
+        count += 1
+        url = host.create_database()
+        try:
+            check(revisions, url, folder / "project")
+        finally:
+            host.drop_database(url)
+
+    goes_up_and_down()
+    return count
+
+
 def check(revisions: list[Revision], url: str, folder: Path) -> None:
-    """Go up one revision at a time, down to base, and up to head at once. Raises AssertionError where the database is another one."""
+    """Go up one revision at a time, down one at a time, and up to head at once. Raises AssertionError where the database is another one."""
     shutil.rmtree(folder, ignore_errors=True)
     migrator = Migrator(miniature(folder, *(revision.source for revision in revisions)), database_url=url)
     engine = sa.create_engine(url, poolclass=NullPool)
@@ -30,6 +56,8 @@ def check(revisions: list[Revision], url: str, folder: Path) -> None:
     for number, revision in reversed([*enumerate(revisions)]):
         migrator.downgrade(f"{number:03}" if number else "base")
         assert_holds(engine, revision.after_down)
+    migrator.upgrade()
+    assert migrator.current() == (f"{len(revisions):03}",)
 
 
 def assert_holds(engine: sa.Engine, expected: Database) -> None:
