@@ -35,6 +35,8 @@ class Limits:
     """Seconds during which a step that ran into `lock_timeout` is tried again on PostgreSQL."""
     accept_loss: frozenset[str] = frozenset()
     """What a rebuild on SQLite may lose, in the words of the error "rebuild-loses"."""
+    meant: frozenset[str] = frozenset()
+    """What of it goes even where it could be kept, because the revision's own file names it."""
 
 
 class BrokenKey(Protocol):

@@ -51,6 +51,7 @@ class StepOptions:
             statement_timeout=settings.statement_timeout if self.statement_timeout is None else self.statement_timeout,
             retry_for=settings.retry_for if self.retry_for is None else self.retry_for,
             accept_loss=frozenset((*settings.accept_loss, *self.accept_loss)),
+            meant=frozenset(self.accept_loss),
         )
 
 

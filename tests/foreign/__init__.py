@@ -1,1 +1,1 @@
-"""Projects as other people write them, under the engine and next to it under stock Alembic; each is a folder of its own."""
+"""Histories and projects of other people: the engine arrives where stock Alembic arrives."""

@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,10 @@ from tests.kit.shape import lines_of, read_shape
 from tests.scaffold.templates import Files
 
 _THEIRS = re.compile(
-    r"context\.configure\(([^)]*)\)\s*with context\.begin_transaction\(\):\s*context\.run_migrations\(\)"
+    r"context\.configure\((.*?)\)\s*with context\.begin_transaction\(\):\s*context\.run_migrations\(\)", re.DOTALL
 )
 _PROJECTS = TESTS / "foreign"
-ROW = "row of "
+ROW, HERE, STOCK = "row of ", "only here: ", "only stock: "
 
 
 def three_lines(env: str) -> str:
@@ -78,10 +78,10 @@ class Twins:
     ours: Side
     stock: Side
     schemas: tuple[str, ...] = ("public",)
-    kept: frozenset[str] = frozenset()
-    """What stock Alembic is known to lose, as lines of `look`."""
+    lost: Collection[str] = ()
+    """What stock Alembic is known to lose or to spoil, as lines of `look` after HERE and STOCK."""
     rows: Collection[str] | None = None
-    """Every row that the engine's database has to have, as lines of `look`, where stock Alembic is known to lose some."""
+    """Every row that the engine's database has to have, where stock Alembic is known to lose some."""
 
     def upgrade(self, *revisions: str) -> None:
         """Go up to each revision in turn, and compare there."""
@@ -97,6 +97,12 @@ class Twins:
             with connected(side.url) as connection:
                 for statement in statements:
                     connection.execute(sa.text(statement))
+
+    def lose(self, *names: str) -> None:
+        """Say which parts of the schema a rebuild of stock Alembic's costs from now on; they are there now."""
+        lines = {line for line in look(self.ours.url, self.schemas) if any(name in line for name in names)}
+        assert all(any(name in line for line in lines) for name in names)
+        self.lost = [HERE + line for line in lines]
 
     def _go(self, command: str, revisions: tuple[str, ...]) -> None:
         for revision in revisions:
@@ -114,8 +120,8 @@ class Twins:
             assert sorted(found) == sorted(self.rows), when
             assert found != {line for line in stock if line.startswith(ROW)}, when
             ours, stock = ({line for line in side if not line.startswith(ROW)} for side in (ours, stock))
-        assert sorted(ours - stock) == sorted(self.kept), when
-        assert sorted(stock - ours) == [], when
+        found = [*(HERE + line for line in ours - stock), *(STOCK + line for line in stock - ours)]
+        assert sorted(found) == sorted(self.lost), "\n".join((when, *found))
 
 
 @contextmanager
@@ -126,27 +132,31 @@ def twins(
     *,
     write: Callable[[Path], None] = lambda folder: None,
     schemas: tuple[str, ...] = ("public",),
+    drivers: Mapping[str, str] | None = None,
 ) -> Iterator[Twins]:
-    """Two copies of a project, on two new databases. `write` completes a copy."""
+    """Two copies of a project, on two new databases. `write` completes a copy; `drivers` are those of env.py in the place of ours."""
     urls = host.create_database(), host.create_database()
     try:
-        yield Twins(
-            *(project(name, directory / side, url, write=write, stock=side == "stock") for side, url in zip(("ours", "stock"), urls, strict=True)),
-            schemas=schemas,
+        ours, stock = (
+            project(name, directory / side, url, write=write, stock=side == "stock", drivers=drivers or {})
+            for side, url in zip(("ours", "stock"), urls, strict=True)
         )
+        yield Twins(ours, stock, schemas)
     finally:
         for url in urls:
             host.drop_database(url)
 
 
 def project(
-    name: str, folder: Path, url: str, *, write: Callable[[Path], None] = lambda folder: None, stock: bool = False
+    name: str, folder: Path, url: str, *, write: Callable[[Path], None], stock: bool, drivers: Mapping[str, str]
 ) -> Side:
     """One copy of a project."""
     copy_folder(_PROJECTS / name, folder)
     write(folder)
-    ini = folder / "alembic.ini"
-    ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", url.replace("%", "%%")))
+    ini, written = folder / "alembic.ini", sa.make_url(url)
+    written = written.set(drivername=drivers.get(written.drivername, written.drivername))
+    there = written.render_as_string(hide_password=False).replace("%", "%%")
+    ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", there))
     if not stock:
         [env] = folder.rglob("env.py")
         env.write_text(three_lines(env.read_text()))
@@ -184,8 +194,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def _texts(connection: sa.Connection) -> Iterator[str]:
-    asked = "SELECT type, name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL"
-    for kind, name, sql in connection.exec_driver_sql(asked):
-        yield f"{kind} {name}: {' '.join(sql.split())}"
-
-
+    asked = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL"
+    for kind, name, table, sql in connection.exec_driver_sql(asked):
+        if table not in BOOKKEEPING:
+            yield f"{kind} {name}: {' '.join(sql.split())}"

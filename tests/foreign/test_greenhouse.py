@@ -25,7 +25,10 @@ def rows(*, climate: str = "", called: str = "name") -> list[str]:
     """What is in the tables of SQLite at a revision; the rebuild of houses costs stock Alembic the beds, that of plants the waterings."""
     return [
         *(f"row of houses: {{{climate}'id': {id_}, 'name': '{name}'}}" for id_, name in ((1, "north"), (2, "south"))),
-        *(f"row of beds: {{'house_id': {id_}, 'id': {id_}, 'label': '{label}'}}" for id_, label in ((1, "a"), (2, "b"))),
+        *(
+            f"row of beds: {{'house_id': {id_}, 'id': {id_}, 'label': '{label}'}}"
+            for id_, label in ((1, "a"), (2, "b"))
+        ),
         f"row of plants: {{'bed_id': 1, 'height': 12.5, 'id': 1, '{called}': 'fern'}}",
         f"row of plants: {{'bed_id': None, 'height': None, 'id': 2, '{called}': 'moss'}}",
         "row of waterings: {'at': '2022-05-01 07:00:00', 'id': 1, 'litres': 2, 'plant_id': 1}",
@@ -34,7 +37,9 @@ def rows(*, climate: str = "", called: str = "name") -> list[str]:
     ]
 
 
-def test_up_and_down_with_foreign_keys_on(host: Server | Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_up_and_down_with_foreign_keys_on(
+    host: Server | Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     loses = isinstance(host, Files)
     with twins("greenhouse", tmp_path, host) as both:
         both.upgrade(FIRST)

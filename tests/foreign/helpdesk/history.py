@@ -230,7 +230,10 @@ for id_, meta in bind.execute(sa.select(replies.c.id, replies.c.meta)).all():
             'drop_column("author")',
             recreate='"always"',
         ),
-        only("sqlite", batch("replies", "f('nothing')", 'drop_constraint(batch_op.f("replies_author_check"), type_="check")')),
+        only(
+            "sqlite",
+            batch("replies", "f('nothing')", 'drop_constraint(batch_op.f("replies_author_check"), type_="check")'),
+        ),
     ),
     (
         "robots write replies",
