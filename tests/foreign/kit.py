@@ -44,12 +44,24 @@ def three_lines(env: str) -> str:
 class Side:
     """One copy of the project and its database."""
 
-    folder: Path
+    ini: Path
     url: str
 
     @property
-    def ini(self) -> Path:
-        return self.folder / "alembic.ini"
+    def folder(self) -> Path:
+        return self.ini.parent
+
+    def at(self, url: str) -> "Side":
+        """The same files on another database of the kind."""
+        ini = self.folder / f"{sa.make_url(url).database}".replace("/", "_")
+        ini.write_text(self.ini.read_text().replace(self.url, url))
+        return Side(ini, url)
+
+    def write(self, *statements: str) -> None:
+        """Execute what the application writes into the database."""
+        with connected(self.url) as connection:
+            for statement in statements:
+                connection.execute(sa.text(statement))
 
     def alembic(self, *arguments: str) -> None:
         """Run the `alembic` program to its end, in this process; whatever it or the engine raises comes through."""
@@ -66,8 +78,7 @@ def imports_of(folder: Path) -> Iterator[None]:
     finally:
         sys.path[:] = before
         for name, module in [*sys.modules.items()]:
-            file = getattr(module, "__file__", None)
-            if file is not None and Path(file).is_relative_to(folder):
+            if str(getattr(module, "__file__", None)).startswith(f"{folder}/"):
                 del sys.modules[name]
 
 
@@ -94,9 +105,7 @@ class Twins:
     def write(self, *statements: str) -> None:
         """Execute what the application writes into both databases."""
         for side in (self.ours, self.stock):
-            with connected(side.url) as connection:
-                for statement in statements:
-                    connection.execute(sa.text(statement))
+            side.write(*statements)
 
     def lose(self, *names: str) -> None:
         """Say which parts of the schema a rebuild of stock Alembic's costs from now on; they are there now."""
@@ -138,7 +147,7 @@ def twins(
     urls = host.create_database(), host.create_database()
     try:
         ours, stock = (
-            project(name, directory / side, url, write=write, stock=side == "stock", drivers=drivers or {})
+            project(name, directory / side, url, write=write, stock=side == "stock", drivers=drivers)
             for side, url in zip(("ours", "stock"), urls, strict=True)
         )
         yield Twins(ours, stock, schemas)
@@ -148,19 +157,25 @@ def twins(
 
 
 def project(
-    name: str, folder: Path, url: str, *, write: Callable[[Path], None], stock: bool, drivers: Mapping[str, str]
+    name: str,
+    folder: Path,
+    url: str,
+    *,
+    write: Callable[[Path], None] = lambda folder: None,
+    stock: bool = False,
+    drivers: Mapping[str, str] | None = None,
 ) -> Side:
-    """One copy of a project."""
+    """One copy of a project; the parameters are those of `twins`, and `stock` leaves env.py as it is."""
     copy_folder(_PROJECTS / name, folder)
     write(folder)
     ini, written = folder / "alembic.ini", sa.make_url(url)
-    written = written.set(drivername=drivers.get(written.drivername, written.drivername))
+    written = written.set(drivername=(drivers or {}).get(written.drivername, written.drivername))
     there = written.render_as_string(hide_password=False).replace("%", "%%")
     ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", there))
     if not stock:
         [env] = folder.rglob("env.py")
         env.write_text(three_lines(env.read_text()))
-    return Side(folder, url)
+    return Side(ini, url)
 
 
 def look(url: str, schemas: Collection[str] = ("public",)) -> set[str]:

@@ -1,4 +1,4 @@
-"""Revisions of an installed package, which cannot be edited and have no `downgrade()`; what they may lose is said in the project's settings."""
+"""Revisions of an installed package: nobody can edit them, none has a `downgrade()`; the settings say what they may lose."""
 
 from pathlib import Path
 
@@ -21,7 +21,8 @@ def protect(folder: Path) -> None:
         path.chmod(0o555 if path.is_dir() else 0o444)
 
 
-def test_up(host: Server | Files, tmp_path: Path) -> None:
+@pytest.mark.xfail(strict=True, reason="an upgrade asks for downgrade() too: runner/plan.py, foreign 6")
+def test_up_without_a_way_down(host: Server | Files, tmp_path: Path) -> None:
     with twins("ledger", tmp_path, host, write=protect) as both:
         both.upgrade("1.0")
         both.write(ENTRIES)

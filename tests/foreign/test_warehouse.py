@@ -1,4 +1,4 @@
-"""Several schemas on PostgreSQL with the version table in one of its own, a naming convention from the models, which the revisions import."""
+"""Several schemas on PostgreSQL, the version table in one of its own, the models' naming convention, and revisions that import them."""
 
 from pathlib import Path
 

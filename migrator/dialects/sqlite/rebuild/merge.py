@@ -20,8 +20,8 @@ class Merge:
     """The three definitions of `table`, and after `run()` what becomes of them.
 
     `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that are allowed, `meant` those
-    that its own revision declares, which go even where they could be kept, `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns,
-    `makes_key` that it makes a primary key.
+    that go even where they could be kept, `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges`
+    that it asks for an order of columns, `makes_key` that it makes a primary key.
     """
 
     table: str

@@ -2,10 +2,9 @@ import logging
 from logging.config import fileConfig
 
 from alembic import context
+from greenhouse_models import Base
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
-
-from greenhouse_models import Base
 
 config = context.config
 fileConfig(config.config_file_name)

@@ -33,7 +33,7 @@ class Item(Base):
 
 class Movement(Base):
     __tablename__ = "movements"
-    __table_args__ = {"schema": "audit"}
+    __table_args__ = ({"schema": "audit"},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     item_id: Mapped[int] = mapped_column(ForeignKey(Item.id, ondelete="CASCADE"), index=True)

@@ -1,11 +1,11 @@
 """Stories from an archive, through the driver's own cursor."""
 
+import io
+
 from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-
-import io
 
 ARCHIVE = [(10, 1, "Storm\tat sea", 900), (11, 2, "Élections; again", None), (12, 1, "back\\slash", 12)]
 

@@ -1,12 +1,11 @@
 """Words are counted, through an ORM session and models of this file."""
 
+import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.orm import Session, declarative_base, relationship
 
 revision = "0004"
 down_revision = "0003"
-
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, declarative_base, relationship
 
 Base = declarative_base()
 

@@ -49,6 +49,7 @@ def downgrade():
         )
         return
     op.execute(
-        "DROP INDEX stories_by_author; DROP MATERIALIZED VIEW totals; DROP PROCEDURE forget; ALTER TABLE changes DROP CONSTRAINT changes_pkey;"
+        "DROP INDEX stories_by_author; DROP MATERIALIZED VIEW totals; DROP PROCEDURE forget;"
+        " ALTER TABLE changes DROP CONSTRAINT changes_pkey;"
     )
     op.execute("ALTER TABLE changes ALTER at DROP NOT NULL")

@@ -3,8 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from warehouse import models
-
 revision = "aa02"
 down_revision = "aa01"
 branch_labels = None

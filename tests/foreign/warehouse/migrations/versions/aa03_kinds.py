@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-
 from warehouse import models
 
 revision = "aa03"

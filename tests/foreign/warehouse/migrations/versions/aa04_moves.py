@@ -3,8 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from warehouse import models
-
 revision = "aa04"
 down_revision = "aa03"
 branch_labels = None
