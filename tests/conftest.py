@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.environment import callers_settings
 from tests.kit.fork_server import Forks, forks as started_forks
 from tests.kit.postgres import Server, server
-from tests.kit.processes import Project, callers_settings
+from tests.kit.processes import Project
 from tests.kit.projects import compile_engine, copy_parts
 from tests.scaffold.templates import Files, Templates
 

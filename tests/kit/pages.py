@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import ROOT
-from tests.kit.processes import Project, clean_environment
+from tests.kit.environment import clean_environment
+from tests.kit.processes import Project
 from tests.kit.projects import copy_parts
 
 PAGES = (
