@@ -18,7 +18,7 @@ from alembic.config import Config
 from tests.kit import ROOT
 
 SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
-_ENGINE = ROOT / "migrator"
+_COMPILED = tuple(ROOT / name for name in ("migrator", "app", "migrations/versions"))
 # Alembic would load a deleted env.py from bytecode that came along.
 _LEFT_BEHIND = shutil.ignore_patterns(
     "__pycache__", "*.pyc", ".*_cache", ".git", ".venv", "*.db", "*.db-*", "*.lock", "bridges"
@@ -125,14 +125,15 @@ def copy_folder(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=_left_behind, dirs_exist_ok=True)
 
 
-def compile_engine() -> None:
-    """Compile the engine once: a process that may write no bytecode would compile it at every start, which takes most of its time."""
-    compileall.compile_dir(_ENGINE, quiet=2)
+def compile_sources() -> None:
+    """Compile the engine and the project once: a process that may write no bytecode would do it at every start."""
+    for folder in _COMPILED:
+        compileall.compile_dir(folder, quiet=2)
 
 
 def _left_behind(folder: str, names: list[str]) -> set[str]:
-    # The engine's bytecode comes along: it knows its source by time and size, and both are copied.
-    return set() if Path(folder).is_relative_to(_ENGINE) else _LEFT_BEHIND(folder, names)
+    # This bytecode comes along: it knows its source by time and size, and both are copied.
+    return set() if any(map(Path(folder).is_relative_to, _COMPILED)) else _LEFT_BEHIND(folder, names)
 
 
 def copy_history(directory: Path) -> Path:
