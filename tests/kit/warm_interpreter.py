@@ -38,6 +38,7 @@ _IMPORTED = (
     "getpass",
     "graphlib",
     "importlib.metadata",
+    "inflect",  # of sqlacodegen, which is not: a test takes it away
     "inspect",
     "logging.config",
     "mako.template",
