@@ -12,7 +12,7 @@ from tests.kit.environment import callers_settings
 from tests.kit.fork_server import Forks, forks as started_forks
 from tests.kit.postgres import Server, server
 from tests.kit.processes import Project
-from tests.kit.projects import compile_sources, copy_parts
+from tests.kit.projects import compile_sources, copy_scaffold
 from tests.scaffold.templates import Files, Templates
 
 DIALECTS = ("sqlite", "postgresql")
@@ -130,4 +130,4 @@ def project(tmp_path: Path) -> Project:
     """A copy of the scaffold to run programs in and to change; nothing else is in its folder or its home."""
     home = tmp_path / "home"
     home.mkdir()
-    return Project(copy_parts(tmp_path / "project"), home)
+    return Project(copy_scaffold(tmp_path / "project"), home)

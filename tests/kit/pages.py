@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def furnish(project: Project) -> None:
     """Put into the copy what a user has there as well: an environment, and what is next to the code."""
     copy_parts(project.path, NEXT_TO)
     environment = project.path / ".venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
+    venv.create(environment, symlinks=sys.platform != "win32")
     [packages] = environment.glob("[Ll]ib/**/site-packages")
     packages.joinpath("tests.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
     pip = environment / "bin" / "pip"

@@ -15,9 +15,9 @@ from textwrap import dedent, indent
 from alembic import command
 from alembic.config import Config
 
-from tests.kit import ROOT
+from tests.kit import ENGINE, ROOT
 
-SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
+SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app")
 _COMPILED = tuple(ROOT / name for name in ("migrator", "app", "migrations/versions"))
 # Alembic would load a deleted env.py from bytecode that came along.
 _LEFT_BEHIND = shutil.ignore_patterns(
@@ -109,7 +109,7 @@ def alembic_init(directory: Path, url: str, *, template: str = "generic") -> Pat
     return directory / "migrations" / "env.py"
 
 
-def copy_parts(directory: Path, names: Iterable[str] = SCAFFOLD) -> Path:
+def copy_parts(directory: Path, names: Iterable[str]) -> Path:
     """Copy files and folders of the repository into `directory`, which may have others already, and return it."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -117,6 +117,13 @@ def copy_parts(directory: Path, names: Iterable[str] = SCAFFOLD) -> Path:
             copy_folder(ROOT / name, directory / name)
         else:
             shutil.copy2(ROOT / name, directory / name)
+    return directory
+
+
+def copy_scaffold(directory: Path) -> Path:
+    """Copy the scaffold into a new `directory` and return it. The engine, which no test changes, is a link: it has most of the files."""
+    copy_parts(directory, SCAFFOLD)
+    (directory / "migrator").symlink_to(ENGINE, target_is_directory=True)
     return directory
 
 
