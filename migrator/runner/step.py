@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migrator.errors import error
 from migrator.errors.progress import Progress
 from migrator.errors.tree import MigratorError, StampRefused
-from migrator.history.log import begun
 from migrator.masking import scrub
 from migrator.results import Applied
 from migrator.runner.autocommit import CommittedStatements, is_repeatable
@@ -171,8 +170,10 @@ class StepRunner:
 
         Only the first step of a run can find that: what was interrupted comes before everything else.
         """
-        entry = begun(self._run.log.read(self._connection, outcome="begun"))
-        self._connection.rollback()
+        try:
+            entry = self._run.log.begun(self._connection, self._run.texts)
+        finally:
+            self._connection.rollback()
         if entry is None or entry.statements is None or step.direction == "stamp":
             return []
         facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}
@@ -233,7 +234,7 @@ class StepRunner:
         text = self._scrubbed(" ".join(text.split()))
         self._record_failure(text)
         committed = tuple(self._remaining)
-        resumable = self._run.log.enabled and is_repeatable(committed) and not step.options.rerunnable
+        resumable = self._run.settings.log and is_repeatable(committed) and not step.options.rerunnable
         code = "step-failed" if not committed else "step-failed-partly" if resumable else "step-failed-unresumable"
         return error(code, error=text, committed=committed)
 
@@ -244,4 +245,4 @@ class StepRunner:
             failure.add(revision=step.revision, path=step.path.name, direction=step.direction)
 
     def _scrubbed(self, text: object) -> str:
-        return scrub(str(getattr(text, "orig", text)), self._connection.engine.url)
+        return scrub(str(getattr(text, "orig", text)), self._connection.engine.url, self._run.settings.log_key)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from migrator.cli import output
 from migrator.cli.command import SQL, Command, revision, switch
+from migrator.errors.printable import printable
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
@@ -41,9 +42,10 @@ def _reverted(engine: "Migrator", options: argparse.Namespace) -> "Report":
 
 def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
     """Show why the downgrade is refused, with the stored texts that it would run, and ask whether to continue."""
-    print(str(refusal).rpartition("\n")[0], file=sys.stderr)
+    output.say(str(refusal).rpartition("\n")[0], file=sys.stderr)
     for name, text in refusal.fields.get("texts", {}).items():
-        print(f"--- revision {name}, as it was applied; its file is gone\n{text}", file=sys.stderr)
+        heading = f"--- revision {printable(name)}, as it was applied; its file is gone"
+        output.say(f"{heading}\n{text}", file=sys.stderr)
     if yes or not sys.stdin.isatty():
         return yes
     print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
