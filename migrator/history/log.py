@@ -116,11 +116,11 @@ class Log(Entries):
         columns = self.table.c
         claim = self.table.update().where(columns.version_table.is_(None)).values(version_table=self.version_table)
         self._shared = not self._is_alone(connection)
-        if not self._shared:
-            connection.execute(claim)
-        elif text is not None:
-            same = (columns.revision == revision, columns.checksum == file_text.checksum(text))
-            connection.execute(claim.where(*same))
+        if self._shared:
+            checksum = sa.null() if text is None else file_text.checksum(text)
+            same = sa.and_(columns.revision == revision, columns.checksum == checksum)
+            claim = claim.where(same | columns.id.in_(self._recognised))
+        connection.execute(claim)
 
     @cached_property
     def _origin(self) -> dict[str, Any]:

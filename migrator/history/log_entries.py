@@ -5,7 +5,7 @@ If there is one, it is nobody's, until a step with the same text takes it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -48,6 +48,7 @@ class Entries:
     settings: Settings
     may_have_begun: bool = True
     """Cleared when a `begun` entry was looked for and there is none, so that no step looks for one to delete."""
+    _recognised: tuple[int, ...] = field(default=(), init=False)
 
     @classmethod
     def of(cls, migration: MigrationContext, settings: Settings) -> Self:
@@ -99,6 +100,7 @@ class Entries:
             found = self._entries(connection, view, f"{view.cautious} AND outcome = 'begun' ORDER BY id DESC")
         mine = [entry for entry in found if self._is_mine(connection, entry, texts)]
         self.may_have_begun = bool(mine)
+        self._recognised = tuple(entry.id for entry in mine)
         return next((entry for entry in mine if entry.statements), None)
 
     def is_signed(self, entry: Entry) -> bool:
