@@ -23,7 +23,9 @@ _PREFIX = "MIGRATOR_"
 _KUBERNETES = re.compile(r"MIGRATOR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _OLD_NAMES = {"audit": "log", "own": "owned_tables"}
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")  # an index and a constraint are named after it, and PostgreSQL's names have 63 bytes
+_PLAIN_NAME = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]{0,49}"
+)  # an index and a constraint are named after it, and PostgreSQL's names have 63 bytes
 _SHORTEST_KEY = 16  # characters
 _DANGEROUS = {
     "lock_timeout": "0 would wait for ever and queue every writer behind the wait",

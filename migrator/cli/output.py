@@ -56,7 +56,7 @@ def document(value: Any) -> None:
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows: aligned and coloured under a heading on a terminal, else one line each with tabs between the cells."""
-    shown = [[printable(cell) for cell in row] for row in rows]
+    shown: list[Sequence[str]] = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in shown:
             print("\t".join(row))

@@ -4,7 +4,7 @@ An entry that does not say whose it is, because an older release wrote it, is th
 If there is one, it is nobody's, until a step with the same text takes it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -22,6 +22,7 @@ from migrator.results import Entry, Ran
 from migrator.settings import Settings
 
 _OWN, _UNCLAIMED = "version_table = :own", "version_table IS NULL"
+_ALL, _NONE = "1 = 1", "1 = 0"
 _AT_ONCE = 500  # revisions that one statement asks for
 
 
@@ -114,7 +115,7 @@ class Entries:
         if not there:
             return None
         if "version_table" not in there:
-            return _View(there, "1 = 1" if self._is_alone(connection) else "1 = 0", "1 = 1")
+            return _View(there, _ALL if self._is_alone(connection) else _NONE, _ALL)
         if not self._has_unclaimed(connection):
             return _View(there, _OWN, _OWN)
         cautious = f"({_OWN} OR {_UNCLAIMED})"
@@ -124,9 +125,9 @@ class Entries:
         self, connection: Connection, view: _View, own: str, revisions: Iterable[str], direction: str
     ) -> dict[str, Ran]:
         wanted, log = list(dict.fromkeys(revisions)), log_table.name_of(connection, self.table)
-        found: list[sa.RowMapping] = []
+        found: list[dict[str, Any]] = []
         if "version_table" not in view.columns:
-            if own == "1 = 1":
+            if own == _ALL:
                 sql = log_query.newest_unindexed(log, direction=direction)
                 found += self._rows(connection, sql)
         else:
@@ -143,12 +144,12 @@ class Entries:
         rows = self._rows(connection, f"SELECT {columns} FROM {log} WHERE {where}", **values)
         return tuple(entry_of(row, self.table.fullname) for row in rows)
 
-    def _rows(self, connection: Connection, sql: str, **values: Any) -> Sequence[sa.RowMapping]:
+    def _rows(self, connection: Connection, sql: str, **values: Any) -> list[dict[str, Any]]:
         asked = sa.text(sql)
         if ":own" in sql:
             values["own"] = self.version_table
         given = {name: value for name, value in values.items() if value is not None}
-        return connection.execute(asked, given).mappings().all()
+        return [dict(row) for row in connection.execute(asked, given).mappings()]
 
     def _is_mine(self, connection: Connection, entry: Entry, texts: Mapping[str, str] | None) -> bool:
         if entry.version_table is not None or self._is_alone(connection):

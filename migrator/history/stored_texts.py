@@ -44,7 +44,9 @@ def missing(script: ScriptDirectory, heads: Sequence[str], log: Log, connection:
         order = tuple(TopologicalSorter(parents).static_order())
     except CycleError as circle:
         ids = tuple(circle.args[1][1:])
-        raise error("stored-text-unusable", revision=ids[0], reason=f"it comes after itself ({', '.join(ids)})") from None
+        raise error(
+            "stored-text-unusable", revision=ids[0], reason=f"it comes after itself ({', '.join(ids)})"
+        ) from None
     return tuple(found[revision] for revision in reversed(order))
 
 

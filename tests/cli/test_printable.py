@@ -31,14 +31,21 @@ def test_every_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]) -> No
     print(output.heads((EVIL,)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [SHOWN, "next", f"{SHOWN}\t{SHOWN}\\tx\\ny"]
-    assert lines[3:] == ["url", f"Applied 1 revision in 1.00 s: {SHOWN}.", f"The database was at {SHOWN} and is at b.", SHOWN]
+    assert lines[3:] == [
+        "url",
+        f"Applied 1 revision in 1.00 s: {SHOWN}.",
+        f"The database was at {SHOWN} and is at b.",
+        SHOWN,
+    ]
 
 
 def test_an_error_escapes_its_fields_and_keeps_them_as_data() -> None:
     made = error("database-unknown-revision", at=(EVIL,))
     assert f"The database is at {SHOWN}, and no" in str(made)
     assert made.fields["at"] == (EVIL,)
-    listed = error("foreign-keys-broken", count=1, rows=(EVIL,), table=EVIL, revision="1", path="p", direction="upgrade")
+    listed = error(
+        "foreign-keys-broken", count=1, rows=(EVIL,), table=EVIL, revision="1", path="p", direction="upgrade"
+    )
     assert all(one.isprintable() or one == "\n" for one in str(listed))
 
 

@@ -23,7 +23,8 @@ FILL = f"""
     INSERT INTO migration_log (version_table, revision, description, direction, outcome, started_at, finished_at, duration_ms,
         checksum, source)
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENTRIES})
-    SELECT CASE i - i / 3 * 3 WHEN 0 THEN 'other_version' ELSE 'alembic_version' END, CASE i - i / 2 * 2 WHEN 0 THEN '001' ELSE '002' END, '',
+    SELECT CASE i - i / 3 * 3 WHEN 0 THEN 'other_version' ELSE 'alembic_version' END, CASE i - i / 2 * 2 WHEN 0 THEN '001' ELSE '002' END,
+        '',
         CASE i - i / 5 * 5 WHEN 0 THEN 'downgrade' WHEN 1 THEN 'stamp' ELSE 'upgrade' END, 'done', a.started_at, a.finished_at, 0,
         a.checksum, {{text}}
     FROM n CROSS JOIN (SELECT * FROM migration_log WHERE revision = '001') AS a

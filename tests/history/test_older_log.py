@@ -9,10 +9,10 @@ from sqlalchemy.schema import CreateTable
 from migrator import DatabaseError, HistoryError, Migrator, StepFailed
 from migrator.dialects import named
 from migrator.history.log_table import table_of
+from tests.history.histories import history, make_log_older, write_as_an_older_engine
 from tests.history.test_two_histories import CLOUDS, interrupted
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, heads, indexes, logged, rows, state, tables
-from tests.kit.histories import history, make_log_older, write_as_an_older_engine
 from tests.kit.projects import ANIMALS, NOTHING, PLANTS, STONES, miniature, revision_path
 
 THEIRS = "CREATE TABLE migration_log (id INTEGER PRIMARY KEY, message VARCHAR(100))"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from migrator import HistoryError, Migrator, SettingsError, StepFailed
+from tests.history.histories import history
 from tests.history.test_stored_texts import TEXT, put
 from tests.kit.assertions import assert_refused, assert_says
 from tests.kit.database import ask, execute, heads, rows, state, tables
 from tests.kit.fork_server import Forks, Job
-from tests.kit.histories import history
 from tests.kit.projects import ANIMALS, PLANTS, STONES, miniature, revision_path
 
 KEY = "0123456789abcdef, and not in the database"

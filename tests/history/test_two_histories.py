@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from migrator import Migrator, StepFailed
+from tests.history.histories import history
 from tests.kit.database import ask, execute, rows, tables
-from tests.kit.histories import history
 from tests.kit.projects import ANIMALS, NOTHING, PLANTS, STONES, creates, revision_path
 
 CLOUDS = creates("clouds")
@@ -58,7 +58,11 @@ def interrupted(directory: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> t
 
 
 def test_what_was_interrupted_in_one_stops_it_alone_and_a_stamp_of_the_other_does_not_forget_it(
-    other: Migrator, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    other: Migrator,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     broken, flag = interrupted(tmp_path / "broken", database_url, monkeypatch)
     assert other.upgrade("001").after == ("001",)

@@ -73,7 +73,9 @@ def test_a_version_table_with_a_row_that_alembic_never_writes_is_named_and_corre
     before = state(database_url)
     config = str(engine.path)
     for result in forks.run(*(Job([name], config, database_url) for name in ("current", "status", "upgrade", "log"))):
-        assert_refused(result, "version-table-unusable", f"The version table alembic_version has {words}", "--purge 002")
+        assert_refused(
+            result, "version-table-unusable", f"The version table alembic_version has {words}", "--purge 002"
+        )
     (stock,) = forks.run(Job(["current"], config, database_url, program="alembic"))
     assert "Traceback" not in stock.stderr
     assert_says(stock.stdout, "version-table-unusable", words)

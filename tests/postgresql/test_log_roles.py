@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from migrator import Migrator
+from migrator import LockError, Migrator
 from tests.kit.database import ask, execute
 from tests.kit.pages import section_of
 from tests.kit.projects import ANIMALS, PLANTS, miniature
@@ -51,7 +51,7 @@ def test_of_another_sessions_statement_only_its_beginning_is_said_and_kept(postg
     with (
         session(postgres_url, "SELECT id FROM animals WHERE '4111-1111' <> 'me'") as reader,
         told(lambda lines: None) as lines,
-        pytest.raises(Exception, match="step-blocked") as blocked,
+        pytest.raises(LockError, match="step-blocked") as blocked,
     ):
         engine(config, postgres_url, lock_timeout=20, retry_for=0.1).upgrade()
     reader.close()

@@ -48,7 +48,9 @@ def _show(adoption: "Adoption") -> None:
         return
     output.say(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
     if alike:
-        output.say(f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out.")
+        output.say(
+            f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out."
+        )
     _show_others(adoption)
     if adoption.report is not None:
         output.report(adoption.report)
