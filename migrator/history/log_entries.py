@@ -98,7 +98,9 @@ class Entries:
         view = self._view(connection)
         found: tuple[Entry, ...] = ()
         if view is not None:
-            found = self._entries(connection, view, f"{view.cautious} AND outcome = 'begun' ORDER BY id DESC")
+            found = self._entries(connection, view, f"{view.cautious} AND outcome = 'begun'")
+        # Sorted here: asked for an order, SQLite takes the index that has it, and reads all entries.
+        found = tuple(sorted(found, key=lambda entry: entry.id, reverse=True))
         mine = [entry for entry in found if self._is_mine(connection, entry, texts)]
         self.may_have_begun = bool(mine)
         self._recognised = tuple(entry.id for entry in mine)
