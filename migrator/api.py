@@ -174,7 +174,9 @@ class Migrator(Project):
             script = migration.script
             assert script is not None
             texts = files.load(script)
-            consistency.check_against_log(script, heads, self._entries(migration), texts)
+            assert migration.connection is not None
+            log = Log.of(migration, self.settings)
+            consistency.check_against_log(script, heads, log, migration.connection, texts)
             walk = partial(alembic_private.walk, script, direction, revision)
             made = plan.make(revision, lambda at, _: walk(at), heads, migration, texts)
             return tuple(step.planned for step in made)
@@ -227,13 +229,13 @@ class Migrator(Project):
 
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None
-        return status(migration.script, heads, self._entries(migration), url=self.url)
-
-    def _entries(self, migration: MigrationContext, limit: int | None = None) -> tuple[Entry, ...]:
         assert migration.connection is not None
-        dialect = dialects.of(migration.connection)
-        log = Log(dialect, migration.version_table_schema, self.settings.root, self.settings.log)
-        return log.read(migration.connection, limit=limit)
+        log = Log.of(migration, self.settings)
+        return status(migration.script, heads, log, migration.connection, url=self.url)
+
+    def _entries(self, migration: MigrationContext, limit: int | None) -> tuple[Entry, ...]:
+        assert migration.connection is not None
+        return Log.of(migration, self.settings).read(migration.connection, limit=limit)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ def mask(url: sa.URL) -> str:
     return url.update_query_dict(secret).render_as_string(hide_password=True)
 
 
-def scrub(text: str, url: sa.URL) -> str:
-    """Return the text with every spelling of the URL's passwords replaced by `***`."""
-    given = [url.password, *(value for name, value in url.query.items() if "password" in name)]
+def scrub(text: str, url: sa.URL, *secrets: str | None) -> str:
+    """Return the text with every spelling of the URL's passwords, and of other secrets, replaced by `***`."""
+    given = [url.password, *secrets, *(value for name, value in url.query.items() if "password" in name)]
     for secret in {password for value in given if value for password in to_list(value)}:
         for spelling in (secret, quote(secret, safe=""), quote(secret, safe=" +"), repr(secret)[1:-1]):
             text = text.replace(spelling, "***")

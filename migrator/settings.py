@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from configparser import ConfigParser, Error as IniError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -23,6 +23,10 @@ _PREFIX = "MIGRATOR_"
 _KUBERNETES = re.compile(r"MIGRATOR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _OLD_NAMES = {"audit": "log", "own": "owned_tables"}
+_PLAIN_NAME = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]{0,49}"
+)  # an index and a constraint are named after it, and PostgreSQL's names have 63 bytes
+_SHORTEST_KEY = 16  # characters
 _DANGEROUS = {
     "lock_timeout": "0 would wait for ever and queue every writer behind the wait",
     "statement_timeout": "0 would switch it off; leave it out instead",
@@ -52,6 +56,10 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(name, str) for name in value)
 
 
+def _is_key(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) >= _SHORTEST_KEY)
+
+
 _SECONDS = _Kind(float, _is_seconds, "a number of seconds, 0 or more")
 _MILLISECONDS = _Kind(int, _is_milliseconds, f"a whole number of milliseconds, 1 to {2**31 - 1}")
 _SWITCH = _Kind(lambda text: _WORDS[text.lower()], lambda value: isinstance(value, bool), "yes or no")
@@ -59,6 +67,12 @@ _LINES = _Kind(
     lambda text: tuple(line.strip() for line in text.splitlines() if line.strip()), _is_names, "texts, one in each line"
 )
 _TABLES = _Kind(lambda text: tuple(text.replace(",", " ").split()), _is_names, "names of tables, separated by commas")
+_TABLE = _Kind(
+    str,
+    lambda value: isinstance(value, str) and _PLAIN_NAME.fullmatch(value) is not None,
+    "the name of a table, at most 50 letters, digits and _",
+)
+_KEY = _Kind(str, _is_key, f"a text of {_SHORTEST_KEY} characters or more, which is not shown")
 
 _KINDS: dict[str, _Kind] = {
     "lock_wait": _SECONDS,
@@ -66,6 +80,8 @@ _KINDS: dict[str, _Kind] = {
     "retry_for": _SECONDS,
     "statement_timeout": _MILLISECONDS,
     "log": _SWITCH,
+    "log_table": _TABLE,
+    "log_key": _KEY,
     "run_stored": _SWITCH,
     "verify_stamp": _SWITCH,
     "owned_tables": _TABLES,
@@ -95,7 +111,11 @@ class Settings:
     statement_timeout: int | None = None
     """Milliseconds that one statement of a step may take on PostgreSQL; None leaves the server's own setting."""
     log: bool = True
-    """Whether each step is recorded in the `migration_log` table."""
+    """Whether each step is recorded in the log."""
+    log_table: str = "migration_log"
+    """The name of the log's table, which is next to the version table."""
+    log_key: str | None = field(default=None, repr=False)
+    """What the texts in the log are signed with; where it is set, no text without its signature is run. Never shown."""
     run_stored: bool = False
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
     verify_stamp: bool = True
@@ -251,14 +271,13 @@ def _refuse_name(name: str, value: object, known: tuple[str, ...], candidates: C
     nearest = next(iter(difflib.get_close_matches(name, candidates, n=1)), None)
     hint = f" (did you mean {nearest}?)" if nearest else ""
     reason = f"there is no such setting{hint}; there are {', '.join(known)}"
-    shown = _without_password(value)
-    raise error("setting-refused", name=name, value=shown, reason=reason, nearest=nearest, known=known)
+    raise error("setting-refused", name=name, value=_shown(name, value), reason=reason, nearest=nearest, known=known)
 
 
 def _refuse(name: str, value: object, reason: str) -> NoReturn:
-    raise error("setting-refused", name=name, value=_without_password(value), reason=reason, nearest=None, known=NAMES)
+    raise error("setting-refused", name=name, value=_shown(name, value), reason=reason, nearest=None, known=NAMES)
 
 
-def _without_password(value: object) -> object:
-    """What was given under a wrong name, or as a wrong setting, may be a URL."""
-    return "***" if "://" in repr(value) else value
+def _shown(name: str, value: object) -> object:
+    """What was given under a wrong name, or as a wrong setting, may be a URL or a key."""
+    return "***" if "://" in repr(value) or "key" in name.lower() else value

@@ -59,6 +59,6 @@ def _without_passwords(text: str, config: Path, database_url: str | None) -> str
         from migrator.settings import Settings
 
         with warnings.catch_warnings(action="ignore"):
-            url = Settings.load(config, database_url=database_url).database_url
-        text = scrub(text, make_url(url))
+            settings = Settings.load(config, database_url=database_url)
+        text = scrub(text, make_url(settings.database_url), settings.log_key)
     return _PASSWORD.sub(r"\1:***@", text)

@@ -7,14 +7,14 @@ the one that ran; the log's checksums tell.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migrator import dialects, versions
 from migrator.dialects.look import Look
-from migrator.history import file_text, headers
+from migrator.history import file_text, headers, log_query
 from migrator.history.headers import Header
 from migrator.results import Report, Revision, Status
 from migrator.settings import Settings, read_ini
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 _PLAIN_ENV = re.compile(r"^run_env\([\w.]+\)\s*\Z", re.M)  # no options, so the version table is the usual one
 _OTHER_LAYOUT = ("version_locations", "recursive_version_locations", "sourceless")
 _HEADS = "SELECT version_num FROM alembic_version"
-_RUNS = """
-    SELECT revision, checksum, finished_at, duration_ms, outcome FROM migration_log
-    WHERE direction = 'upgrade' AND outcome = 'done' OR outcome = 'begun' ORDER BY id DESC
-"""
+_OWN = "version_table = 'alembic_version'"
 
 
 class _Run(NamedTuple):
@@ -41,7 +38,7 @@ class _Run(NamedTuple):
 
 @dataclass(frozen=True)
 class _Found:
-    """What one look at the database found: the heads, and each revision's last run."""
+    """What one look at the database found: the heads, and the last runs of the revisions that were asked for."""
 
     url: str
     heads: tuple[str, ...]
@@ -75,7 +72,7 @@ class FastPath:
 
     def current(self) -> tuple[str, ...]:
         """As `Migrator.current()`."""
-        found = None if _versions(self._config) is None else self._look(_HEADS)
+        found = None if _versions(self._config) is None else self._look()
         return self.full.current() if found is None else found.heads
 
     def status(self) -> Status:
@@ -96,14 +93,16 @@ class FastPath:
             line = () if versions is None else headers.read(versions)
         except file_text.Unclear:
             return None
-        found = self._look(_HEADS, _RUNS) if line and self.settings.log else None
+        found = self._look(line) if line and self.settings.log else None
         if found is None or found.heads != (line[-1].revision,) or not all(_ran(header, found) for header in line):
             return None
         revisions = tuple(_revision(header, found) for header in line)
         return Status(found.url, found.heads, line[-1].revision, revisions)
 
-    def _look(self, *queries: str) -> _Found | None:
-        url = self.settings.database_url
+    def _look(self, line: tuple[Header, ...] = ()) -> _Found | None:
+        url, queries = self.settings.database_url, [_HEADS]
+        if line:
+            queries += _questions(log_query.quoted(self.settings.log_table, '"'), line)
         scheme = url.partition("://")[0].partition("+")[0]
         look: Look | None = None
         if scheme in dialects.NAMES:
@@ -136,12 +135,27 @@ def _versions(ini: Path) -> Path | None:
     return folder / "versions" if _PLAIN_ENV.search(text) and text.count("run_env(") == 1 else None
 
 
+def _questions(log: str, line: tuple[Header, ...]) -> tuple[str, str]:
+    """The last runs of these files; and whether the log has what only the engine can judge."""
+    runs = log_query.newest(log, _OWN, [log_query.quoted(header.revision) for header in line])
+    begun = f"SELECT * FROM (SELECT 1 FROM {log} WHERE {_OWN} AND outcome = 'begun' LIMIT 1) AS begun"
+    older = f"SELECT * FROM (SELECT 1 FROM {log} WHERE version_table IS NULL LIMIT 1) AS older"
+    return runs, f"{begun} UNION ALL {older}"
+
+
 def _read(look: Look) -> _Found | None:
     heads, *logged = look.answers
+    at = tuple(row[0] for row in heads)
+    if None in at or len(set(at)) < len(at):
+        return None
     runs: dict[str, _Run] = {}
-    for revision, checksum, at, milliseconds, outcome in logged[0] if logged else ():
-        if outcome == "begun":  # a step that has not ended: the engine says what that means
+    if logged:
+        ran, others = logged
+        if others:  # a step that has not ended, or an entry of an older release
             return None
-        moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
-        runs.setdefault(revision, _Run(checksum, moment, milliseconds))
-    return _Found(look.url, tuple(row[0] for row in heads), runs)
+        try:
+            for _, revision, checksum, finished, milliseconds, *_ in ran:
+                runs[revision] = _Run(checksum, log_query.moment(finished), int(milliseconds))
+        except (ValueError, TypeError):  # the engine says which
+            return None
+    return _Found(look.url, at, runs)

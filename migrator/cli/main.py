@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from migrator import versions
-from migrator.cli import commands
+from migrator.cli import commands, output
 from migrator.cli.arguments import parse
 from migrator.cli.command import Command
 from migrator.cli.console import interrupted, show, unexpected
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as interrupt:
-        print(interrupted(interrupt) if command.needs_project else "Interrupted.", file=sys.stderr)
+        output.say(interrupted(interrupt) if command.needs_project else "Interrupted.", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of standard output, head for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,9 +77,9 @@ def _fail(problem: Exception, options: argparse.Namespace) -> int:
     from migrator.errors.tree import MigratorError
 
     if isinstance(problem, MigratorError):
-        print(f"error: {problem}", file=sys.stderr)
+        output.say(f"error: {problem}", file=sys.stderr)
         return problem.exit_code
-    print(unexpected(problem, options.config, options.database_url), file=sys.stderr)
+    output.say(unexpected(problem, options.config, options.database_url), file=sys.stderr)
     return 2
 
 

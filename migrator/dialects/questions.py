@@ -41,6 +41,10 @@ class Questions:
         """Return the schemas in which tables may be, None for the default one. Reads only."""
         return (None,)
 
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        """Return the tables of a schema, None for the default one, that look like Alembic's: one column, `version_num`. Reads only."""
+        return frozenset()
+
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""
         return {}

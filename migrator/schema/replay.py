@@ -21,7 +21,6 @@ from migrator.dialects.dialect import Dialect
 from migrator.errors.tree import MigratorError
 from migrator.history import file_text
 from migrator.history.attributes import StepOptions
-from migrator.history.log import LOG_TABLE
 from migrator.schema.snapshot import Column, Rule, Snapshot, Table, reflecting, snapshot
 from migrator.settings import Settings
 
@@ -64,7 +63,7 @@ class Replay:
     @property
     def tools_tables(self) -> frozenset[str]:
         """The tables that belong to the tool and not to the schema."""
-        return frozenset({self.version_table, LOG_TABLE})
+        return frozenset({self.version_table, self.settings.log_table})
 
     @cached_property
     def known(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
 def _show(status: "Status") -> None:
     output.table(("revision", "state", "applied at", "took", "description"), [_row(each) for each in status.revisions])
     applied = len(status.revisions) - len(status.pending)
-    print(
+    output.say(
         f"{status.url}\nThe database is at {output.heads(status.at)}: {applied} applied, {len(status.pending)} pending."
     )
 

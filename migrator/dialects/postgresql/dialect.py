@@ -14,6 +14,11 @@ from migrator.dialects.postgresql import scratch, sessions
 from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
 from migrator.settings import Settings
 
+_VERSION_TABLES = """
+    SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND 'version_num' = (
+        SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+"""
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
 _TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
 _ADVICE = {
@@ -54,6 +59,9 @@ class PostgreSQL(Dialect):
         if default.startswith(scratch.NAME):  # a scratch schema next to the real ones
             return (None,)
         return (None, *(name for name in inspector.get_schema_names() if name not in (default, "information_schema")))
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return frozenset(connection.execute(sa.text(_VERSION_TABLES), {"schema": schema}).scalars())
 
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         sessions.lock_definitions(connection, tables)

@@ -38,6 +38,9 @@ class SQLite(Dialect):
             return None
         return path
 
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return catalog.version_tables(connection, schema or "main")
+
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         return catalog.unseen_indexes(connection)
 
