@@ -8,11 +8,11 @@ from typing import Protocol
 
 import pytest
 
-from tests.kit.environment import callers_settings
 from tests.kit.fork_server import Forks, forks as started_forks
 from tests.kit.postgres import Server, server
 from tests.kit.processes import Project
 from tests.kit.projects import compile_sources, copy_scaffold
+from tests.kit.warm.environment import callers_settings
 from tests.scaffold.templates import Files, Templates
 
 DIALECTS = ("sqlite", "postgresql")

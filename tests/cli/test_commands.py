@@ -14,8 +14,8 @@ from migrator import Migrator
 from tests.kit import CONFIG
 from tests.kit.assertions import assert_refused, files_of, revision_file
 from tests.kit.database import tables
-from tests.kit.environment import clean_environment
 from tests.kit.processes import Project
+from tests.kit.warm.environment import clean_environment
 
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
 EVERY_COMMAND = [

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import ROOT
-from tests.kit.environment import clean_environment
 from tests.kit.processes import Project
 from tests.kit.projects import copy_parts
+from tests.kit.warm.environment import clean_environment
 
 PAGES = (
     "README.md",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from tests.kit import warm_start
-from tests.kit.environment import clean_environment
+from tests.kit.warm import start as warm_start
+from tests.kit.warm.environment import clean_environment
 
 # 1 is PR_SET_PDEATHSIG. The parent may have died between fork and prctl, hence the comparison after it.
 _LEASH = """

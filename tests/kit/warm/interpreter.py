@@ -1,4 +1,4 @@
-"""A Python that has imported the libraries, and forks one child for each program that it is asked to run; see `tests.kit.warm_start`.
+"""A Python that has imported the libraries, and forks one child for each program that it is asked to run; see `tests.kit.warm.start`.
 
 Only what is installed is imported here, and nothing of this repository: a child loads the engine and the project that it is told to.
 The child is as a new interpreter would be, and ends as one: what it does not catch goes up to the top of this file.

@@ -20,9 +20,9 @@ from selectors import EVENT_READ, DefaultSelector
 from threading import Lock
 from typing import Any
 
-from tests.kit.environment import clean_environment
+from tests.kit.warm.environment import clean_environment
 
-_INTERPRETER = Path(__file__).with_name("warm_interpreter.py")
+_INTERPRETER = Path(__file__).with_name("interpreter.py")
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_")
 _ENVIRONMENT = clean_environment(Path(os.devnull))
 
