@@ -87,8 +87,8 @@ def _serve() -> dict[str, Any] | None:
     return request
 
 
-def _become(script: str, arguments: list[str], environment: dict[str, str], directory: str) -> dict[str, Any]:
-    """Make this process what `python script arguments` starts with; return the variables of its module."""
+def _become(script: str, arguments: list[str], environment: dict[str, str], directory: str) -> None:
+    """Make this process what `python script arguments` starts with."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(directory)
@@ -100,13 +100,12 @@ def _become(script: str, arguments: list[str], environment: dict[str, str], dire
     main = sys.modules["__main__"] = ModuleType("__main__")
     main.__file__, main.__builtins__ = script, __builtins__  # type: ignore[attr-defined]
     main.__loader__ = SourceFileLoader("__main__", script)
-    return main.__dict__
 
 
 def _without_this_file(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     while trace and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    sys.__excepthook__(kind, error, trace)
+    sys.__excepthook__(kind, error.with_traceback(trace), trace)
 
 
 def _leave_the_libraries() -> None:
@@ -125,6 +124,9 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # or the first collection in each child would copy every page
     if (program := _serve()) is not None:
-        variables = _become(**program)
-        loader = variables["__loader__"]
-        exec(loader.source_to_code(loader.get_data(loader.path), loader.path), variables)
+        _become(**program)
+        # No name may hold the program's variables, or they would outlive it.
+        exec(
+            compile(Path(sys.argv[0]).read_bytes(), sys.argv[0], "exec", dont_inherit=True),
+            vars(sys.modules["__main__"]),
+        )

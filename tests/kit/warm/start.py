@@ -46,7 +46,7 @@ def run(
     `answer`, a few lines, is its standard input. After `timeout` seconds it is killed and `subprocess.TimeoutExpired` raised.
     """
     parent, deadline = _parent(), time.monotonic() + timeout
-    program = {"script": script, "arguments": arguments, "environment": environment, "directory": str(directory)}
+    program = {"script": script, "arguments": arguments, "environment": dict(environment), "directory": str(directory)}
     (stdin, write), (read, stdout), (read_error, stderr) = os.pipe(), os.pipe(), os.pipe()
     pid = parent.ask(program, stdin, stdout, stderr)
     try:
