@@ -1,7 +1,6 @@
 """What a user reads on standard error: progress, warnings, the SQL if asked for, and the end of a run that was cut short."""
 
 import logging
-import re
 import sys
 import traceback
 import warnings
@@ -9,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrator.errors.program import program
-
-_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
 
 
 def show(*, verbose: bool, quiet: bool) -> None:
@@ -52,13 +49,12 @@ def unexpected(problem: Exception, config: Path, database_url: str | None) -> st
 
 
 def _without_passwords(text: str, config: Path, database_url: str | None) -> str:
-    with suppress(Exception):  # whatever is wrong with the settings was said before
-        from sqlalchemy import make_url
+    from sqlalchemy import make_url
 
-        from migrator.masking import scrub
-        from migrator.settings import Settings
+    from migrator.masking import scrub
+    from migrator.settings import Settings
 
-        with warnings.catch_warnings(action="ignore"):
-            url = Settings.load(config, database_url=database_url).database_url
-        text = scrub(text, make_url(url))
-    return _PASSWORD.sub(r"\1:***@", text)
+    url = make_url("sqlite://")
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # what is wrong with the settings was said before
+        url = make_url(Settings.load(config, database_url=database_url).database_url)
+    return scrub(text, url)

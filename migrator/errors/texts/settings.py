@@ -32,6 +32,12 @@ TEXTS: dict[str, Message] = {
         "  export DATABASE_URL=postgresql://user:password@host:5432/name\n  export DATABASE_URL=sqlite:///app.db",
         "{changed} The URL is not shown, because it may hold a password.",
     ),
+    "url-unusable": Message(
+        SettingsError,
+        "The database's URL cannot be used: {reason} (from {source}).",
+        "Correct it, then check:\n  {cli} current",
+        "{changed} The URL is not shown, because it may hold a password.",
+    ),
     "url-unsupported": Message(
         SettingsError,
         "The database {name!r} is not supported (from {source}). Supported: {known!c}.",
