@@ -34,7 +34,7 @@ def read(path: Path, names: Collection[str]) -> Mapping[str, str]:
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             _refuse(path, _line(binding), "it is not NAME=value, or a quote is not closed")
-        if binding.key in names and binding.value is not None:
+        if binding.key is not None and binding.key in names and binding.value is not None:
             found[binding.key] = binding.value
             given.add(_line(binding))
     for number, line in enumerate(_LINE_END.split(text), start=1):

@@ -1,5 +1,6 @@
 """One project and its database, as Alembic is called for it."""
 
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable
@@ -54,7 +55,9 @@ class Project:
 
     def alembic_config(self, **options: Any) -> Config:
         """Return a `Config` of Alembic's for this project and database, for what this class does not wrap."""
-        config = Configuration(self.path, **options)
+        config = Configuration(
+            self.path, stdout=sys.stdout, **options
+        )  # Alembic's default is what it was at its import
         config.attributes |= {SETTINGS: self.settings, "connection": self._connection}
         return config
 

@@ -95,14 +95,22 @@ def test_a_percent_encoded_password_arrives_as_it_is_and_is_never_shown(secret: 
 @pytest.mark.parametrize(
     ("given", "said", "shown"),
     [
-        ("postgresql://u:p@h/d", "export p failed at u:p@h, password=p&x", "export p failed at u:***@h, password=***&x"),
+        (
+            "postgresql://u:p@h/d",
+            "export p failed at u:p@h, password=p&x",
+            "export p failed at u:***@h, password=***&x",
+        ),
         ("postgresql://postgres:postgres@h/postgres", 'role "postgres" of postgresql', 'role "postgres" of postgresql'),
         ("postgresql://u:test@h/d", "tests of latest data", "tests of latest data"),
         ("postgresql://u:1234@h/d", "12345 rows", "12345 rows"),
         ("postgresql://u:test@h/d", r"test, (test), 'x\ntest', test_2", r"***, (***), 'x\n***', ***_2"),
         ("postgresql://u:hunter2@h/d", r"xhunter2x \nhunter2", r"x***x \n***"),
         ("postgresql://u:p@h/d", "postgresql://x:y@z", "postgresql://x:***@z"),
-        ("postgresql://u:app@h/app", "PASSWORD=app for app; password is 'app'", "PASSWORD=*** for app; password is '***'"),
+        (
+            "postgresql://u:app@h/app",
+            "PASSWORD=app for app; password is 'app'",
+            "PASSWORD=*** for app; password is '***'",
+        ),
         ("postgresql://u@h/d?oauth_client_secret=hunter2", "hunter2", "***"),
     ],
 )

@@ -16,9 +16,8 @@ def check_downgrade(connection: Connection, replay: Replay, revisions: Sequence[
 
     Where nothing would go, a stamped revision may be reverted like any other. Reads only.
     """
-    ran = latest_runs(entries)
-    stamps = [entry.revision for entry in entries if entry.direction == "stamp" and entry.outcome == "done"]
-    adopted = [revision for revision in revisions if revision not in ran and _below(replay, revision, stamps)]
+    ran, stamped = latest_runs(entries), _stamped(replay, entries)
+    adopted = [revision for revision in revisions if revision not in ran and revision in stamped]
     gone = tuple(text for revision in adopted for text in _gone(connection, replay, revision))
     if gone:
         raise error("downgrade-adopted", first=adopted[0], gone=gone)
@@ -35,9 +34,16 @@ def _gone(connection: Connection, replay: Replay, revision: str) -> Iterator[str
         yield from (f"column {name}.{column.name}" for column in after[name].columns if column.name not in kept)
 
 
-def _below(replay: Replay, revision: str, stamps: Sequence[str]) -> bool:
-    order = list(replay.schemas)
-    return any(stamp in order and order.index(revision) <= order.index(stamp) for stamp in stamps)
+def _stamped(replay: Replay, entries: Sequence[Entry]) -> set[str]:
+    """The revisions that a stamp of this engine has claimed. Where nothing was stamped there are none, and nothing is replayed."""
+    script = replay.script
+    known = {revision.revision for revision in script.walk_revisions()}
+    claimed: set[str] = set()
+    for entry in entries:
+        if (entry.direction, entry.outcome) == ("stamp", "done"):
+            heads = known.intersection(entry.revision.split(", "))
+            claimed |= {each.revision for head in heads for each in script.iterate_revisions(head, "base")}
+    return claimed
 
 
 def _table(connection: Connection, name: str) -> str:

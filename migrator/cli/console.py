@@ -37,6 +37,19 @@ def interrupted(interrupt: KeyboardInterrupt) -> str:
     return f"Interrupted.{changed}\nCheck where the database is:\n  {program()} status"
 
 
+def ended(ending: BaseException) -> str:
+    """Return what a run did that something else than an error has ended, a cancelled task or sys.exit() for example."""
+    from migrator.errors.progress import consequence
+
+    progress = getattr(ending, "progress", None)
+    said = f" ({ending})" if str(ending) else ""
+    lines = [
+        f"error: The command was ended by {type(ending).__name__}{said}, which env.py, a revision or a model raised."
+    ]
+    lines += [] if progress is None else [consequence(progress)]
+    return "\n".join((*lines, f"Check where the database is:\n  {program()} status"))
+
+
 def unexpected(problem: Exception, config: Path, database_url: str | None) -> str:
     """Return the traceback of an error that no text was written for, one in a model for example, without any password."""
     from migrator.errors.progress import consequence
@@ -55,6 +68,9 @@ def _without_passwords(text: str, config: Path, database_url: str | None) -> str
     from migrator.settings import Settings
 
     url = make_url("sqlite://")
-    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # what is wrong with the settings was said before
+    with (
+        suppress(Exception),
+        warnings.catch_warnings(action="ignore"),
+    ):  # what is wrong with the settings was said before
         url = make_url(Settings.load(config, database_url=database_url).database_url)
     return scrub(text, url)

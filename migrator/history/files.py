@@ -37,7 +37,7 @@ def load(script: ScriptDirectory, *, one_head: bool = True) -> dict[str, str]:
                 # The text first: a deploy may replace the file. And Python does not mind how a comment is encoded; the log does.
                 text = source(path) if path.suffix == ".py" else ""
                 found = alembic_private.script_from(script, path.resolve())
-            except Exception as problem:
+            except (Exception, SystemExit) as problem:
                 raise _does_not_load(problem, path) from problem
             if found is not None:
                 loaded.append(found)
@@ -56,7 +56,7 @@ def check(scripts: Sequence[Script], *, one_head: bool = True) -> None:
         _check_heads(files)
 
 
-def _does_not_load(problem: Exception, path: Path) -> MigratorError:
+def _does_not_load(problem: BaseException, path: Path) -> MigratorError:
     if isinstance(problem, SyntaxError):
         return error("revision-does-not-load", path=path, line=problem.lineno, error=problem.msg)
     file = str(path.resolve())

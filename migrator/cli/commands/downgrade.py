@@ -19,7 +19,7 @@ _PERMISSIONS = {"database-ahead": "run_stored", "downgrade-adopted": "drop_adopt
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Revert the revisions and print the report, or print their SQL."""
     if options.sql:
-        sys.stdout.write(engine.sql("downgrade", options.revision))
+        output.sql(engine.sql("downgrade", options.revision))
     else:
         output.report(_reverted(engine, options), quiet=options.quiet)
     return 0
@@ -44,7 +44,7 @@ def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
     print(str(refusal).rpartition("\n")[0], file=sys.stderr)
     for name, text in refusal.fields.get("texts", {}).items():
         print(f"--- revision {name}, as it was applied; its file is gone\n{text}", file=sys.stderr)
-    if yes or not sys.stdin.isatty():
+    if yes or sys.stdin is None or not sys.stdin.isatty():
         return yes
     print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -59,4 +59,5 @@ COMMAND = Command(
         SQL,
         switch("--yes", "do not ask before a downgrade that cannot be undone"),
     ),
+    writes=True,
 )

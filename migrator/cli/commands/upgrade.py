@@ -1,7 +1,6 @@
 """`upgrade`: apply revisions."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from migrator.cli import output
@@ -14,12 +13,16 @@ if TYPE_CHECKING:
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Apply the revisions and print the report, or print their SQL."""
     if options.sql:
-        sys.stdout.write(engine.sql("upgrade", options.revision))
+        output.sql(engine.sql("upgrade", options.revision))
     else:
         output.report(engine.upgrade(options.revision), quiet=options.quiet)
     return 0
 
 
 COMMAND = Command(
-    "upgrade", "apply the pending revisions, up to head or to REV", run, (revision(nargs="?", default="head"), SQL)
+    "upgrade",
+    "apply the pending revisions, up to head or to REV",
+    run,
+    (revision(nargs="?", default="head"), SQL),
+    writes=True,
 )

@@ -1,6 +1,5 @@
 """SQLite: one file, and definitions stored as SQL."""
 
-import os
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -37,7 +36,7 @@ class SQLite(Dialect):
     def missing(self, url: sa.URL) -> str | None:
         path = file_of(url)
         # SQLite takes "x/.." out of a path before it opens the file, even where there is no x.
-        return None if path is None or os.path.exists(os.path.realpath(path)) else path
+        return None if path is None or Path(path).resolve().exists() else path
 
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         return catalog.unseen_indexes(connection)

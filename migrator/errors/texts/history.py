@@ -44,7 +44,7 @@ TEXTS: dict[str, Message] = {
     "revision-incomplete": Message(
         HistoryError,
         "Revision {revision} ({path}) has no {missing}().",
-        "Write it; a revision that cannot be undone says so by raising in downgrade(). Then check where the database is:\n  {cli} current",
+        "Write it, or stay on this side of {revision}. Check where the database is:\n  {cli} current",
     ),
     "attribute-refused": Message(
         HistoryError,

@@ -64,6 +64,11 @@ TEXTS: dict[str, Message] = {
         "Name another folder:\n  {cli} scaffold {path}-new",
         "{changed} A new project is created in a new or an empty folder only.",
     ),
+    "folder-gone": Message(
+        SettingsError,
+        "The current folder has been deleted.",
+        "Go to one that exists, then run it again:\n  cd path/to/project && {cli} status",
+    ),
     "file-unusable": Message(
         SettingsError,
         "{path} cannot be written or read: {reason}.",
