@@ -100,7 +100,8 @@ class FastPath:
         if found is None or found.heads != (line[-1].revision,) or not all(_ran(header, found) for header in line):
             return None
         revisions = tuple(_revision(header, found) for header in line)
-        return Status(found.url, found.heads, line[-1].revision, revisions)
+        head = line[-1].revision
+        return Status(found.url, found.heads, head, revisions, (head,))
 
     def _look(self, *queries: str) -> _Found | None:
         url = self.settings.database_url

@@ -101,7 +101,10 @@ def test_a_history_with_a_fault_is_refused_before_anything_is_written(
     assert_refused(project.migrate("upgrade", url=sqlite_url), code, *words)
     spoiled = Migrator(project.path / "alembic.ini", database_url=sqlite_url)
     commands = [spoiled.status, spoiled.plan, spoiled.history, lambda: spoiled.sql("upgrade", "003:head")]
-    for command in commands if code != "revision-incomplete" else [spoiled.plan]:
+    if code == "heads-several":  # the history itself can be read; what has two meanings is "head"
+        assert (spoiled.status().heads, spoiled.status().head, len(spoiled.history())) == (("013", "014"), None, 14)
+        commands = commands[3:]
+    for command in [spoiled.plan, *([] if code == "revision-incomplete" else commands)]:
         with pytest.raises(HistoryError) as refused:
             command()
         assert_says(str(refused.value), code, *words)

@@ -38,7 +38,8 @@ TEXTS: dict[str, Message] = {
     "heads-several": Message(
         HistoryError,
         "The history has {count} heads: {files!c}.",
-        "Either put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
+        "If they are meant to stay apart, upgrade to all of them, or to one:\n  {cli} upgrade heads\n  {cli} upgrade {first}\n"
+        "Else put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
         "  {cli} merge -m 'join {first} and {last}' {first} {last}\n  {cli} upgrade head",
     ),
     "revision-incomplete": Message(

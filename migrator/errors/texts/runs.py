@@ -79,7 +79,7 @@ TEXTS: dict[str, Message] = {
     "not-at-head": Message(
         NotAtHead,
         "The database is at {at!h}, and this program needs {wanted!h}.",
-        "Run the migrations before the program starts:\n  {cli} upgrade",
+        "Run the migrations before the program starts:\n  {cli} upgrade {target}",
         "{changed} A check at the start never migrates.",
     ),
     "env-without-migrator": Message(
