@@ -36,6 +36,7 @@ class Project:
         self.path = Path(config).absolute()
         self.settings = settings
         self._connection = connection
+        self._connected: str | None = None
 
     def call(
         self,
@@ -63,7 +64,9 @@ class Project:
 
     @property
     def url(self) -> str:
-        """The database's URL for people: without a password."""
+        """The database's URL for people: without a password. After a look it is the one that env.py has connected to."""
+        if self._connected is not None:
+            return self._connected
         if self._connection is not None:
             return mask(self._connection.engine.url)
         return mask(driver_url(self.settings.database_url, root=self.settings.root, source=self.settings.source))
@@ -87,6 +90,8 @@ class Project:
             script = ScriptDirectory.from_config(config)
 
             def answer(heads: tuple[str, ...], migration: MigrationContext) -> list[Any]:
+                if migration.connection is not None:
+                    self._connected = mask(migration.connection.engine.url)
                 answers.append(function(heads, migration))
                 return []
 
