@@ -21,7 +21,7 @@ from migrator.masking import mask
 from migrator.results import Report
 from migrator.runner.alembic_errors import translate_alembic_errors
 from migrator.runner.request import REPORT, REQUEST, SETTINGS, Request
-from migrator.settings import Settings
+from migrator.settings import NAMED, Settings
 from migrator.url import driver_url
 
 T = TypeVar("T")
@@ -59,6 +59,8 @@ class Project:
         config = Configuration(
             self.path, stdout=sys.stdout, **options
         )  # Alembic's default is what it was at its import
+        if self.settings.source == NAMED:  # for an env.py that reads alembic.ini and knows nothing of ours
+            config.set_main_option("sqlalchemy.url", self._text_of_the_url().replace("%", "%%"))
         config.attributes |= {SETTINGS: self.settings, "connection": self._connection}
         return config
 
@@ -70,6 +72,13 @@ class Project:
         if self._connection is not None:
             return mask(self._connection.engine.url)
         return mask(driver_url(self.settings.database_url, root=self.settings.root, source=self.settings.source))
+
+    def _text_of_the_url(self) -> str:
+        """The URL as text, with its driver if it names one: an asynchronous env.py needs that one."""
+        text = self.settings.database_url.strip()
+        url = driver_url(text, root=self.settings.root, source=self.settings.source)
+        asked = text.partition("://")[0]
+        return (url.set(drivername=asked) if "+" in asked else url).render_as_string(hide_password=False)
 
     def _write(self, function: Callable[..., None], request: Request, **options: Any) -> Report:
         """Call one of Alembic's commands that write, with a request's permissions, and return what the run reported."""

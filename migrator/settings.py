@@ -17,6 +17,8 @@ from migrator import env_file
 from migrator.errors import error
 
 DEFAULT_URL = "sqlite:///app.db"
+NAMED = "--database-url"
+"""The `source` of a URL that was given as an argument, on the command line or in Python."""
 _URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 _PREFIX = "MIGRATOR_"
 # Variables that Kubernetes sets in every container, here for a service called "migrator" or "migrator-…"
@@ -128,7 +130,7 @@ class Settings:
         root = (ini.parent if ini else Path()).absolute()
         given = {name: value for name, value in arguments.items() if value is not None}
         if "database_url" in given:
-            url, source = given.pop("database_url"), "--database-url"
+            url, source = given.pop("database_url"), NAMED
         else:
             url, source = _find_url(root, parser, section, environ)
         values = _from_file(parser) | _from_environment(environ)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from migrator.settings import Settings
+from migrator.settings import NAMED, Settings
 
 _RUN_ENV = re.compile(r"^run_env\([\w.]+\)\s*\Z", re.M)  # no options, so the version table is the usual one
 # Where the names have to come from that the template uses.
@@ -60,7 +60,7 @@ def place_of(env: Path, options: ConfigParser, settings: Settings) -> Place | No
         return Place(settings.database_url, settings.root, None)
     url = options.get("alembic", "sqlalchemy.url", fallback="").replace("%(here)s", str(settings.root))
     others = {name for name in options["alembic"] if name.startswith("sqlalchemy.")} - {"sqlalchemy.url"}
-    named = settings.source == "--database-url"  # which such an env.py may know nothing of
+    named = settings.source == NAMED  # which such an env.py may know nothing of
     if named or others or "%" in url or not _has_its_driver(url) or not _is_generic(text, options):
         return None
     return Place(url, Path.cwd(), re.sub(r"(://[^:/@]*):[^/@]*@", r"\1:***@", url))

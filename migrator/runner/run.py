@@ -32,7 +32,7 @@ def run(connection: Connection, **options: Any) -> None:
     # The fileConfig() of Alembic's templates silences loggers that it does not know.
     logging.getLogger("migrator").disabled = False
     config = environment().config
-    settings = settings_of(config)
+    settings = settings_of(config, connection)
     options = hide_unowned_tables(options, environment().script, settings.owned_tables)
     dialect = dialects.of(connection)
     if not writes():

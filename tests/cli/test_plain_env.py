@@ -12,7 +12,7 @@ from migrator.cli import main as cli
 from migrator.cli.fast_path import FastPath
 from migrator.cli.plain_env import place_of
 from migrator.settings import read_ini
-from tests.cli.test_fast_path import BODIES, COMMANDS, REPORTS_WHAT_IT_LOADED, Case, said
+from tests.cli.test_fast_path import BODIES, COMMANDS, REPORTS_WHAT_IT_LOADED, Case
 from tests.kit import ROOT
 from tests.kit.database import execute, state
 from tests.kit.doors import alembic_project
@@ -36,7 +36,7 @@ def asked(
     answers = []
     for way in (FastPath, Migrator):
         monkeypatch.setattr(cli, "FastPath", way)
-        answers.append([said(case, arguments, capsys)[:2] for arguments in COMMANDS])
+        answers.append([(cli.main(arguments, config=case.ini), capsys.readouterr().out) for arguments in COMMANDS])
     return answers
 
 
@@ -44,17 +44,6 @@ def is_quick(case: Case) -> bool:
     engine = FastPath(case.ini)
     engine.status()
     return "full" not in vars(engine)
-
-
-@pytest.fixture(autouse=True)
-def _the_url_comes_from_their_ini(monkeypatch: pytest.MonkeyPatch) -> None:
-    def said_without_a_url(
-        case: Case, arguments: list[str], capsys: pytest.CaptureFixture[str]
-    ) -> tuple[int, str, str]:
-        code = cli.main(arguments, config=case.ini)
-        return code, *capsys.readouterr()
-
-    monkeypatch.setitem(globals(), "said", said_without_a_url)
 
 
 def test_it_says_what_the_full_way_says_before_and_after_there_is_a_log(
