@@ -10,8 +10,8 @@ from alembic.util import CommandError
 
 from migrator import HistoryError, Migrator, NotAtHead
 from migrator.cli.main import main
-from tests.kit.assertions import assert_says
 from tests.foreign.branched import ALL, BILLING, CORE, EMAIL, FIRST, HEADS, INVOICES, MERGE, NOTES, branched
+from tests.kit.assertions import assert_says
 from tests.kit.database import State, execute, logged, state, tables
 from tests.kit.postgres import Server
 
