@@ -53,6 +53,11 @@ def direction_of(function: Any) -> Direction:
     return _DIRECTIONS[function.__name__]
 
 
+def is_check(function: Any) -> bool:
+    """Return whether `alembic check` made the `fn` of an environment; it runs through the hooks of `revision`, and only this tells."""
+    return getattr(function, "__qualname__", "").partition(".")[0] == "check"
+
+
 def walk(script: ScriptDirectory, direction: Direction, target: str, heads: Any) -> list[RevisionStep]:
     """Return the steps that `alembic.command` would take from `heads`."""
     return (script._upgrade_revs if direction == "upgrade" else script._downgrade_revs)(target, heads)

@@ -196,14 +196,14 @@ class Migrator(Project):
         return tuple(found)
 
     def require_head(self) -> None:
-        """Raise unless the database is exactly at the head of the files. Reads only; never migrates.
+        """Raise unless every revision of the files is applied, and no other. Reads only; never migrates.
 
         NotAtHead when it is behind, HistoryError when it is ahead of the files or at a revision that neither files nor log know.
         """
         found = self.status()
-        wanted = (found.head,) if found.head else ()
-        if found.at != wanted:
-            raise error("not-at-head", at=found.at, wanted=wanted)
+        if found.pending:
+            target = "head" if len(found.heads) == 1 else "heads"
+            raise error("not-at-head", at=found.at, wanted=found.heads, target=target)
 
     def _replay(self, migration: MigrationContext) -> "Replay":
         from migrator.schema.replay import Replay

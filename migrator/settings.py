@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from migrator import env_file
 from migrator.errors import error
 
 DEFAULT_URL = "sqlite:///app.db"
+NAMED = "--database-url"
+"""The `source` of a URL that was given as an argument, on the command line or in Python."""
 _URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 _PREFIX = "MIGRATOR_"
 # Variables that Kubernetes sets in every container, here for a service called "migrator" or "migrator-…"
@@ -152,9 +155,10 @@ class Settings:
         parser = read_ini(ini)
         root = (ini.parent if ini else Path()).absolute()
         given = {name: value for name, value in arguments.items() if value is not None}
-        url, source = _find_url(root, parser, section, environ)
         if "database_url" in given:
-            url, source = given.pop("database_url"), "--database-url"
+            url, source = given.pop("database_url"), NAMED
+        else:
+            url, source = _find_url(root, parser, section, environ)
         values = _from_file(parser) | _from_environment(environ)
         values |= _todays(given, {name: name for name in (*NAMES, *_OLD_NAMES)}, others=("database_url",))
         converted = {name: _convert(name, value) for name, value in values.items()}
@@ -228,29 +232,20 @@ def warn_of_old_name(old: str, new: str) -> None:
 
 
 def _find_url(root: Path, parser: ConfigParser, section: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    dotenv = _read_dotenv(root / ".env")
+    dotenv: Mapping[str, str] | None = None
     for name in _URL_VARIABLES:
-        for place, values in ((name, environ), (f"{name} in .env", dotenv)):
-            if (value := values.get(name)) is not None:
-                return value, place
+        if name in environ:
+            return environ[name], name
+        if dotenv is None:
+            dotenv = env_file.read(root / ".env", [each for each in _URL_VARIABLES if each not in environ])
+        if name in dotenv:
+            return dotenv[name], f"{name} in .env"
     value = parser.get(section, "sqlalchemy.url", fallback=None)
     if value is None:
         return DEFAULT_URL, "the default"
     # Alembic's own manual has % doubled here; in a URL a doubled % can mean nothing else.
     tokens = {"%%": "%", "%(here)s": str(root).replace("%", "%25").replace("?", "%3F")}
     return re.sub(r"%%|%\(here\)s", lambda found: tokens[found[0]], value), "sqlalchemy.url in alembic.ini"
-
-
-def _read_dotenv(path: Path) -> Mapping[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path, interpolate=False)
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error("config-unreadable", path=path, reason=str(cause)) from cause
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _convert(name: str, value: Any) -> Any:

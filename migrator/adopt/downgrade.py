@@ -19,7 +19,8 @@ def check_downgrade(connection: Connection, replay: Replay, revisions: Sequence[
     if all(revision in ran for revision in revisions):
         return
     stamps = log.stamped(connection, (each.revision for each in replay.script.walk_revisions()))
-    adopted = [revision for revision in revisions if revision not in ran and _below(replay, revision, stamps)]
+    claimed = _claimed(replay, stamps)
+    adopted = [revision for revision in revisions if revision not in ran and revision in claimed]
     gone = tuple(text for revision in adopted for text in _gone(connection, replay, revision))
     if gone:
         raise error("downgrade-adopted", first=adopted[0], gone=gone)
@@ -36,11 +37,10 @@ def _gone(connection: Connection, replay: Replay, revision: str) -> Iterator[str
         yield from (f"column {name}.{column.name}" for column in after[name].columns if column.name not in kept)
 
 
-def _below(replay: Replay, revision: str, stamps: Collection[str]) -> bool:
-    if not stamps:  # nothing was adopted, so there is nothing to be below of
-        return False
-    order = list(replay.schemas)
-    return any(stamp in order and order.index(revision) <= order.index(stamp) for stamp in stamps)
+def _claimed(replay: Replay, stamps: Collection[str]) -> set[str]:
+    """The revisions that a stamp of this engine has claimed. Where nothing was stamped there are none, and nothing is replayed."""
+    script = replay.script
+    return {each.revision for stamp in stamps for each in script.iterate_revisions(stamp, "base")}
 
 
 def _table(connection: Connection, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from migrator.errors import error
 from migrator.errors.printable import printable
 
 if TYPE_CHECKING:
@@ -50,8 +51,20 @@ def moment(at: datetime) -> str:
 
 def document(value: Any) -> None:
     """Print one JSON document."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    knows_all = sys.stdout.encoding.lower().startswith("utf")  # else the escapes have to be JSON's
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=not knows_all)
     print()
+
+
+def sql(text: str) -> None:
+    """Print SQL exactly as it is. Raises SettingsError for a character that the output's encoding does not have."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError as lacking:
+        character = text[lacking.start : lacking.end]
+        reason = f"its encoding {sys.stdout.encoding} lacks {character!a} of the SQL; set PYTHONIOENCODING=utf-8"
+        raise error("file-unusable", path="Standard output", reason=reason) from None
+    sys.stdout.write(text)
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -46,7 +46,7 @@ def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
     for name, text in texts.items():
         heading = f"--- revision {printable(name)}, as it was applied; its file is gone"
         output.say(f"{heading}\n{text}", file=sys.stderr)
-    if yes or not sys.stdin.isatty():
+    if yes or sys.stdin is None or not sys.stdin.isatty():
         return yes
     print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

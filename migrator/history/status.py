@@ -28,7 +28,8 @@ def status(script: ScriptDirectory, heads: tuple[str, ...], log: Log, connection
     applied = {revision.revision for revision in script.iterate_revisions(heads, "base", inclusive=True)}
     ran = log.last_runs(connection, applied)
     revisions = tuple(_revision(file, file.revision in applied, ran.get(file.revision), texts) for file in found)
-    return Status(url, heads, revisions[-1].revision if revisions else None, revisions)
+    ends = tuple(script.get_heads())
+    return Status(url, heads, ends[0] if len(ends) == 1 else None, revisions, ends)
 
 
 def _revision(file: Planned, applied: bool, ran: Ran | None, texts: files.Texts) -> Revision:

@@ -126,12 +126,16 @@ class Revision:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the database is: `at` its heads, `head` of the files, each revision from base to head."""
+    """Where the database is: `at` its heads, the `heads` of the files, each revision from base to head.
+
+    `head` is the one of the files; None where there are several, or none.
+    """
 
     url: str
     at: tuple[str, ...]
     head: str | None
     revisions: tuple[Revision, ...]
+    heads: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[Revision, ...]:

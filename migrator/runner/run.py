@@ -19,7 +19,7 @@ from migrator.runner.guards import guards_of
 from migrator.runner.request import REPORT, request_of, settings_of, writes
 from migrator.runner.state import Run
 from migrator.runner.step import StepRunner
-from migrator.schema.autogenerate import hide_unowned_tables
+from migrator.schema.autogenerate import hide_unowned_tables, keep_directives
 
 
 def run(connection: Connection, **options: Any) -> None:
@@ -36,10 +36,12 @@ def run(connection: Connection, **options: Any) -> None:
     logger.disabled = False
     logger.addFilter(PRINTABLE)
     config = environment().config
-    settings = settings_of(config)
+    settings = settings_of(config, connection)
     options = hide_unowned_tables(options, environment().script, settings.owned_tables, log=settings.log_table)
     dialect = dialects.of(connection)
     if not writes():
+        if alembic_private.is_check(environment().context_opts.get("fn")):
+            options = keep_directives(options)
         with dialect.translate_driver_errors(connection.engine.url, settings.source):
             _read(connection, options)
         return

@@ -67,6 +67,23 @@ def hide_unowned_tables(
     return {**options, "include_name": include_name}
 
 
+def keep_directives(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for `check`, which needs the directive that a hook takes out of the list where there is nothing to write.
+
+    Alembic's manual has such a hook, "Don't Generate Empty Migrations", and Alembic's own `check` then ends in an IndexError.
+    """
+    theirs = options.get("process_revision_directives")
+    if theirs is None:
+        return options
+
+    def hook(migration: MigrationContext, revision: Any, directives: list[MigrationScript]) -> None:
+        given = directives[:]
+        theirs(migration, revision, directives)
+        directives[:] = directives or given
+
+    return {**options, "process_revision_directives": hook}
+
+
 def _model_tables(metadata: Any) -> set[str]:
     return {name for found in to_list(metadata, default=[]) for name in found.tables}
 

@@ -108,4 +108,5 @@ COMMAND = Command(
         switch("--fix", "write the operations that lead to the nearest revision, and run nothing"),
         argument("--bridge", type=Path, metavar="FILE", help="run a file that --fix has written, compare, and stamp"),
     ),
+    writes=True,
 )

@@ -38,13 +38,14 @@ TEXTS: dict[str, Message] = {
     "heads-several": Message(
         HistoryError,
         "The history has {count} heads: {files!c}.",
-        "Either put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
+        "If they are meant to stay apart, upgrade to all of them, or to one:\n  {cli} upgrade heads\n  {cli} upgrade {first}\n"
+        "Else put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
         "  {cli} merge -m 'join {first} and {last}' {first} {last}\n  {cli} upgrade head",
     ),
     "revision-incomplete": Message(
         HistoryError,
         "Revision {revision} ({path}) has no {missing}().",
-        "Write it; a revision that cannot be undone says so by raising in downgrade(). Then check where the database is:\n  {cli} current",
+        "Write it, or stay on this side of {revision}. Check where the database is:\n  {cli} current",
     ),
     "attribute-refused": Message(
         HistoryError,
