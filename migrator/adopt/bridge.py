@@ -17,7 +17,7 @@ from migrator.errors import error
 from migrator.errors.program import program
 from migrator.results.adoption import Adoption
 from migrator.schema.autogenerate import options_for
-from migrator.schema.expression import plain
+from migrator.dialects.expression import plain
 from migrator.schema.replay import Replay
 from migrator.schema.snapshot import reflecting
 

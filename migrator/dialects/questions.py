@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.schema_object import SchemaObject
 from migrator.errors import error
 from migrator.masking import mask, scrub
 
@@ -33,6 +34,9 @@ class Questions:
     name: str
     """The name of SQLAlchemy's dialect."""
 
+    not_compared: tuple[str, ...] = ()
+    """What `objects` does not tell, in words for users."""
+
     def missing(self, url: sa.URL) -> str | None:
         """Return the path of the file that connecting would create, None if it exists or there is no such thing. Reads only."""
         return None
@@ -40,6 +44,15 @@ class Questions:
     def schemas(self, connection: Connection) -> tuple[str | None, ...]:
         """Return the schemas in which tables may be, None for the default one. Reads only."""
         return (None,)
+
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        """Return every object of the schema, in words that are equal if they do the same, but those named in `ignore`. Reads only.
+
+        `memo` remembers, between calls that share it, what was read: an object that did not change is the same one.
+        """
+        raise NotImplementedError
 
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,7 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
+from migrator.dialects.postgresql.catalog import objects
 from migrator.dialects.postgresql.session import PostgreSQLSession
+from migrator.dialects.schema_object import SchemaObject
 from migrator.settings import Settings
 
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
@@ -31,6 +33,7 @@ class PostgreSQL(Dialect):
     """Statements about the connected server; `PostgreSQLSession` is the run."""
 
     name = "postgresql"
+    not_compared = objects.NOT_COMPARED
 
     def session(self, connection: Connection, settings: Settings) -> PostgreSQLSession:
         return PostgreSQLSession(self, connection, settings)
@@ -41,6 +44,11 @@ class PostgreSQL(Dialect):
         if default.startswith(scratch.NAME):  # a scratch schema next to the real ones
             return (None,)
         return (None, *(name for name in inspector.get_schema_names() if name not in (default, "information_schema")))
+
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        return objects.objects(connection, self, ignore=ignore, memo=memo)
 
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         sessions.lock_definitions(connection, tables)

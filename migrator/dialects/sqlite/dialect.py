@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -10,7 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.dialect import Dialect, Explanation, UnseenIndex
-from migrator.dialects.sqlite import catalog, offline, scratch
+from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.sqlite import offline, scratch
+from migrator.dialects.sqlite.catalog import objects, sql_texts
 from migrator.dialects.sqlite.session import SQLiteSession
 from migrator.settings import Settings
 
@@ -28,6 +31,7 @@ class SQLite(Dialect):
     """Statements about the database file; `SQLiteSession` is the run."""
 
     name = "sqlite"
+    not_compared = objects.NOT_COMPARED
 
     def session(self, connection: Connection, settings: Settings) -> SQLiteSession:
         return SQLiteSession(self, connection, settings)
@@ -38,11 +42,16 @@ class SQLite(Dialect):
             return None
         return path
 
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        return objects.objects(connection, self, ignore=ignore, memo=memo)
+
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
-        return catalog.unseen_indexes(connection)
+        return sql_texts.unseen_indexes(connection)
 
     def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
-        return catalog.definitions(connection, tables)
+        return sql_texts.definitions(connection, tables)
 
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         return scratch.memory()
