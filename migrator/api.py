@@ -53,18 +53,36 @@ class Migrator(Project):
         loaded = Settings.load(Path(config).absolute(), database_url=database_url, **settings)
         super().__init__(config, connection, loaded)
 
-    def upgrade(self, revision: str = "head") -> Report:
-        """Bring the database up to `revision`. Writes; takes the lock if anything is pending; one transaction a step."""
-        return self._write(command.upgrade, Request(direction="upgrade", target=revision))
+    def upgrade(self, revision: str = "head", *, rerun_interrupted: bool = False) -> Report:
+        """Bring the database up to `revision`. Writes; takes the lock if anything is pending; one transaction a step.
 
-    def downgrade(self, revision: str = "-1", *, run_stored: bool = False, drop_adopted: bool = False) -> Report:
+        A step that was killed inside an `autocommit_block()` after it had changed rows raises StepFailed "step-interrupted", which lists
+        what is there; `rerun_interrupted` runs it again from its start.
+        """
+        request = Request(direction="upgrade", target=revision, rerun_interrupted=rerun_interrupted)
+        return self._write(command.upgrade, request)
+
+    def downgrade(
+        self,
+        revision: str = "-1",
+        *,
+        run_stored: bool = False,
+        drop_adopted: bool = False,
+        rerun_interrupted: bool = False,
+    ) -> Report:
         """Revert the database to `revision`. Writes; takes the lock; one transaction a step.
 
         A database ahead of the files raises HistoryError "database-ahead", whose `fields["texts"]` are the log's texts of the
         revisions that have no file; `run_stored` runs them. Below the revision at which the database was adopted it raises
-        "downgrade-adopted", unless `drop_adopted`.
+        "downgrade-adopted", unless `drop_adopted`. `rerun_interrupted` is as for `upgrade`.
         """
-        request = Request(direction="downgrade", target=revision, run_stored=run_stored, drop_adopted=drop_adopted)
+        request = Request(
+            direction="downgrade",
+            target=revision,
+            run_stored=run_stored,
+            drop_adopted=drop_adopted,
+            rerun_interrupted=rerun_interrupted,
+        )
         return self._write(command.downgrade, request)
 
     def stamp(self, revision: str, *, purge: bool = False, verify: bool = True) -> Report:

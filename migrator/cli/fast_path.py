@@ -82,11 +82,11 @@ class FastPath:
         """As `Migrator.status()`."""
         return self._status() or self.full.status()
 
-    def upgrade(self, revision: str = "head") -> Report:
+    def upgrade(self, revision: str = "head", **allowed: bool) -> Report:
         """As `Migrator.upgrade()`."""
         status = self._status() if revision == "head" else None
         if status is None or status.at != (status.head,):
-            return self.full.upgrade(revision)
+            return self.full.upgrade(revision, **allowed)
         return Report(status.url, status.at, status.at)
 
     def _status(self) -> Status | None:

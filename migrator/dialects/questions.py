@@ -92,6 +92,10 @@ class Questions:
         """Return why the database cannot be used, and what to do. Reads nothing but the cause and, on SQLite, the path."""
         return Explanation(" ".join(str(cause.orig).split()), "Read what the database says.")
 
+    def remedy(self, cause: DBAPIError) -> str | None:
+        """Return what helps against an error whose cause is outside of the revision's file, None if it may be in there. Sends nothing."""
+        return None
+
     @contextmanager
     def translate_driver_errors(self, url: sa.URL, source: str) -> Iterator[None]:
         """Raise DatabaseError "database-unreachable" in place of what the driver raises in the block; passwords are hidden in it.

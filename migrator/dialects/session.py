@@ -96,6 +96,25 @@ class Session:
     def _begin(self) -> None:
         """Send what each transaction starts with."""
 
+    def in_transaction(self) -> bool:
+        """Return whether the driver knows of an open transaction, also where it cannot tell. Sends nothing."""
+        return True
+
+    def is_same_transaction(self) -> bool:
+        """Return whether the open transaction is the one that began last. Asks the database where the driver cannot tell."""
+        return self.in_transaction()
+
+    def was_committed(self) -> bool | None:
+        """Return whether the transaction that began last was committed, None where nobody knows. On a second connection."""
+        return False
+
+    def forbid_commit(self, forbidden: bool) -> None:
+        """Refuse, or no longer refuse, whatever ends the open transaction, as far as the driver can be told to. Sends nothing."""
+
+    def refused_commit(self) -> str | None:
+        """Return the statement that was refused since the attempt began; None if none was."""
+        return None
+
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         """Forget the step before and the try before; called before each try of each step, outside of a transaction. Sends nothing.
 
@@ -104,7 +123,12 @@ class Session:
         self.limits, self.attempt = limits, attempt
 
     def end_attempt(self) -> None:
-        """End what the try left open in the driver; called after each try, when SQLAlchemy's transaction is over."""
+        """Roll back what the try left open in the driver; called after each try, when SQLAlchemy's transaction is over.
+
+        SQLAlchemy takes a transaction for ended whose COMMIT was refused, by a reader on SQLite, or by the engine.
+        """
+        if not self.connection.invalidated and self.in_transaction():
+            self.connection.connection.rollback()
 
     def already_done(self, statement: str, *, begun: bool) -> bool:
         """Return whether a statement of an interrupted step has had its effect; `begun` if its end was not seen.
@@ -115,6 +139,10 @@ class Session:
 
     def left_partial(self, statement: str) -> bool:
         """Return whether a statement that the database refused has left a part of itself nevertheless. Reads only."""
+        return False
+
+    def may_write(self, functions: set[str]) -> bool:
+        """Return whether one of these functions of the database may change rows; words of SQL among them are no functions. Reads only."""
         return False
 
     def user(self) -> str | None:

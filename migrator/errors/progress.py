@@ -22,6 +22,8 @@ class Progress:
     """The step that was begun and not committed."""
     stayed: tuple[str, ...] = ()
     """What the step that was running had committed in an `autocommit_block()`; "begun: " in front of one that may be incomplete."""
+    committed_itself: bool = False
+    """Whether that step ended its own transaction with a commit; what it did past SQLAlchemy is not in `stayed`."""
     in_doubt: bool = False
     """Whether the run ended during the COMMIT of the step that was running, so that it may be there or not."""
 
@@ -58,8 +60,8 @@ def _step(progress: Progress) -> str:
             f"It is not known whether the {step.direction} of {step.revision} was committed: the run ended during its COMMIT. "
             "The next run looks and goes on from there."
         )
-    if progress.stayed:
-        return f"The version table still says {at}, and statements committed in an autocommit_block() remain."
+    if progress.stayed or progress.committed_itself:
+        return f"The version table still says {at}, and statements that it committed before it failed remain."
     if step.direction == "stamp":
         return f"Nothing was stamped; the database is at {at}."
     return f"The {step.direction} of {step.revision} was rolled back; the database is at {at}."

@@ -5,6 +5,7 @@ next run after a kill resumes there: it leaves out, in their order, the statemen
 seen is executed again: either that has its effect, or the database says that it had one.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,21 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.session import Session
 from migrator.errors import error
+from migrator.runner.repeatable import BEGUN, called, is_harmless, is_query, normal, says_it_was_done
 
 Note = Callable[[list[str]], None]
-BEGUN = "begun: "
-_READING = ("SELECT", "PRAGMA", "SHOW", "SET ", "BEGIN", "WITH", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
-_DONE_ALREADY = {  # what PostgreSQL and SQLite say to a statement that had its effect before
-    "CREATE": ("already exists",),
-    "ALTER": ("already exists", "duplicate column"),
-    "DROP": ("does not exist", "no such"),
-}
-_DDL = ("CREATE", "ALTER", "DROP", "COMMENT", "REINDEX", "VACUUM", "ANALYZE", "GRANT", "REVOKE")
-
-
-def is_repeatable(statements: Sequence[str]) -> bool:
-    """Return whether a step that committed just these can be resumed after them: DDL does not depend on the rows it met."""
-    return all(text.removeprefix(BEGUN).upper().startswith(_DDL) for text in statements)
+_SAVEPOINT = re.compile(
+    r"\s*(?P<verb>SAVEPOINT|RELEASE|ROLLBACK)(?:\s+(?:WORK|TRANSACTION))?(?:\s+TO)?(?:\s+SAVEPOINT)?\s+(?P<name>\"[^\"]+\"|\w+)\s*;?\s*$",
+    re.IGNORECASE,
+)
 
 
 class CommittedStatements:
@@ -41,6 +34,8 @@ class CommittedStatements:
         """True while the revision itself is running: from its first statement until the version row is written."""
         self.rolled_back = False
         """Whether the log says of a statement that it was begun, and the database has answered since that it was not done."""
+        self.stayed = False
+        """Whether the revision committed a part of the step itself."""
         self.already_applied = False
         """Whether this attempt failed because a statement, whose end had not been seen, had been applied."""
         self._connection = session.connection
@@ -48,6 +43,7 @@ class CommittedStatements:
         self._known = list(known)
         self._note = note
         self._open: list[str] = []
+        self._savepoints: list[tuple[str, int]] = []
         self._begun: list[str] = []
         self._again: str | None = None
         self._own = False
@@ -71,7 +67,7 @@ class CommittedStatements:
     def _answered(self, raised: DBAPIError) -> None:
         """The database said that the statement failed, so nothing of it is there except what the session finds."""
         text = self._begun[0].removeprefix(BEGUN)
-        if text == self._again and _says_it_was_done(text, raised):
+        if text == self._again and says_it_was_done(text, raised):
             self.committed.append(text)
             self._begun, self.already_applied = [], True
         elif not self._session.left_partial(text):
@@ -83,12 +79,40 @@ class CommittedStatements:
         """What stays of the attempt if it ends here: the committed statements, and one that began in the block and did not end."""
         return [*self.committed, *self._begun]
 
+    @property
+    def is_log_behind(self) -> bool:
+        """Whether the log does not say yet what stays of the attempt."""
+        return self.rolled_back or self.stayed
+
+    def _changes(self) -> list[str]:
+        return [normal(text) for text in self._open if not self._reads(text)]
+
+    def _reads(self, statement: str) -> bool:
+        """Return whether the statement leaves everything as it is, as far as its text and the database can tell."""
+        if is_harmless(statement):
+            return True
+        if not is_query(statement):
+            return False
+        with _Deaf(self):
+            return not self._session.may_write(called(statement))
+
+    def stay(self, unsure: int | None) -> None:
+        """Know that the transaction was committed behind the engine's back, the last `unsure` of its statements perhaps not; None: any."""
+        changes = [
+            normal(text) for text in self._open if not is_harmless(text) and (called(text) or not is_query(text))
+        ]
+        sure = 0 if unsure is None else len(changes) - unsure
+        self.committed += changes[:sure]
+        self._begun = [BEGUN + text for text in changes[sure:]]
+        self._open, self.stayed = [], True
+
     def _before(
         self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        if self._own or not self.listening or _reads(statement):
+        block = _autocommits(connection)
+        if self._own or not self.listening or not (block or self._known) or self._reads(statement):
             return statement, parameters
-        text = _normal(statement)
+        text = normal(statement)
         if self._known:
             known = self._known.pop(0)
             if known.removeprefix(BEGUN) != text:
@@ -99,26 +123,42 @@ class CommittedStatements:
                 self.committed.append(text)
                 return "SELECT 1", ()
             self._again = text
-        if _autocommits(connection):
+        if block:
             self._begun = [BEGUN + text]
             self._write(self.remaining)
         return statement, parameters
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if self._own or not self.listening or _reads(statement):
+        if self._own or not self.listening:
             return
+        if savepoint := _SAVEPOINT.match(statement):
+            self._follow(savepoint["verb"].upper(), savepoint["name"].strip('"').lower())
         if _autocommits(connection):
-            self._begun = []
-            self.committed.append(_normal(statement))
-            self._write(self.remaining)
+            if self._begun:
+                self._begun = []
+                self.committed.append(normal(statement))
+                self._write(self.remaining)
         else:
-            self._open.append(_normal(statement))
+            self._open.append(statement)
+
+    def _follow(self, verb: str, name: str) -> None:
+        """What came after a savepoint does not stay when the revision goes back to it."""
+        if verb == "SAVEPOINT":
+            self._savepoints.append((name, len(self._open)))
+        while verb != "SAVEPOINT" and self._savepoints:
+            found, before = self._savepoints[-1]
+            if found == name and verb == "ROLLBACK":
+                del self._open[before:]
+                break  # which leaves the savepoint itself
+            self._savepoints.pop()
+            if found == name:
+                break
 
     def _commit(self, connection: Connection) -> None:
-        if self._open and self.listening:
-            self.committed += self._open
+        if self.listening and (changes := self._changes()):
+            self.committed += changes
             self._write(self.remaining)
-        self._open = []
+        self._open, self._savepoints = [], []
 
     def _write(self, statements: list[str]) -> None:
         with _Deaf(self):
@@ -140,16 +180,3 @@ class _Deaf:
 
 def _autocommits(connection: Connection) -> bool:
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-
-
-def _says_it_was_done(text: str, raised: DBAPIError) -> bool:
-    words = _DONE_ALREADY.get(text.partition(" ")[0].upper(), ())
-    return any(word in str(raised.orig) for word in words)
-
-
-def _reads(statement: str) -> bool:
-    return statement.lstrip().upper().startswith(_READING)
-
-
-def _normal(statement: str) -> str:
-    return " ".join(statement.split())

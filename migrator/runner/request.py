@@ -36,6 +36,8 @@ class Request:
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
     drop_adopted: bool = False
     """Whether a downgrade may go below the revision at which the database was adopted."""
+    rerun_interrupted: bool = False
+    """Whether a step that was interrupted, and cannot be resumed, may run again from its start."""
 
 
 def writes() -> bool:
@@ -46,7 +48,7 @@ def writes() -> bool:
 def request_of(settings: Settings) -> Request:
     """Return what the Alembic command that is running asks for: what `Migrator` handed over, else what `alembic` was told.
 
-    `alembic -x no_verify stamp` and `alembic -x drop_adopted downgrade` give permissions there.
+    `alembic -x no_verify stamp`, `-x drop_adopted downgrade` and `-x rerun_interrupted upgrade` give permissions there.
     """
     env = environment()
     opts, said = env.context_opts, env.get_x_argument()
@@ -57,6 +59,7 @@ def request_of(settings: Settings) -> Request:
         purge=bool(opts.get("purge")),
         verify=(settings.verify_stamp if given.verify is None else given.verify) and "no_verify" not in said,
         run_stored=given.run_stored or settings.run_stored,
+        rerun_interrupted=given.rerun_interrupted or "rerun_interrupted" in said,
         drop_adopted=given.drop_adopted or "drop_adopted" in said,
     )
 

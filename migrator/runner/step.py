@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,13 +18,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migrator.errors import error
 from migrator.errors.progress import Progress
 from migrator.errors.tree import MigratorError, StampRefused
-from migrator.history.log import begun
-from migrator.masking import scrub
 from migrator.results import Applied
-from migrator.runner.autocommit import CommittedStatements, is_repeatable
+from migrator.runner.autocommit import CommittedStatements
+from migrator.runner.failure import StepLog, failure, words
 from migrator.runner.guards.guard import Guard
+from migrator.runner.interrupted import committed_before
 from migrator.runner.plan import Step
+from migrator.runner.repeatable import is_repeatable
 from migrator.runner.state import Run
+from migrator.runner.transaction import StepTransaction
 
 _log = logging.getLogger("migrator")
 _MOST_ATTEMPTS = 100_000
@@ -44,6 +45,7 @@ class StepRunner:
         self._applied: list[Applied] = []
         self._running: Step | None = None
         self._statements: CommittedStatements | None = None
+        self._transaction: StepTransaction | None = None
         self._heads_after: set[str] | None = None
         self._begun = False
 
@@ -60,6 +62,7 @@ class StepRunner:
             at=self._at,
             running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
+            committed_itself=bool(self._running and self._statements and self._statements.stayed),
             in_doubt=self._begun and self._heads_after is not None,
         )
 
@@ -67,17 +70,21 @@ class StepRunner:
         """Alembic's `fn`: the step to run now."""
         assert self._running is not None
         assert self._statements is not None
+        assert self._transaction is not None
         self._statements.listening = True
+        self._transaction.watch()
         return self._running.alembic
 
     def before_commit(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""
         assert self._running is not None
         assert self._statements is not None
+        assert self._transaction is not None
+        self._transaction.release()
         self._statements.listening = False
         for guard in self.guards:
             guard.before_commit(self._running, heads)
-        self._note("done")
+        self._log.note("done")
         self._heads_after = set(heads)
 
     def run(self, step: Step) -> None:
@@ -88,12 +95,12 @@ class StepRunner:
         """
         if step.direction == "stamp" and not self._run.request.verify:
             step = step.unverified
-        self._running, self._begun, self._started = step, False, datetime.now(UTC)
-        self._statements, self._heads_after = None, None
+        self._running, self._begun, self._log = step, False, StepLog(self._run, step)
+        self._statements = self._transaction = self._heads_after = None
         try:
             seconds, attempts = self._until_done(step)
-        except MigratorError as failure:
-            self._name(failure)
+        except MigratorError as failed:
+            self._name(failed)
             raise
         self._finish(step, seconds, attempts)
 
@@ -107,14 +114,16 @@ class StepRunner:
 
     def _until_done(self, step: Step) -> tuple[float, int]:
         """Repeat the step until it is committed; return how long that took in seconds, and the number of attempts."""
-        known = [] if self._applied else self._resume_point(step)
+        known = [] if self._applied else committed_before(self._run, step)
         limits = step.options.limits(self._run.settings)
         clock = time.monotonic()
         for attempt in range(1, _MOST_ATTEMPTS):
             self._session.start_attempt(limits, attempt)
             self._heads_after = None
+            self._transaction = StepTransaction(self._session, self._run.migration)
+            self._statements = CommittedStatements(self._session, known, note=partial(self._log.note, "begun"))
             try:
-                with CommittedStatements(self._session, known, note=partial(self._note, "begun")) as self._statements:
+                with self._transaction.watched(), self._statements:  # in this order: what is refused is not noted
                     self._attempt(step)
                 return time.monotonic() - clock, attempt
             except DBAPIError as raised:
@@ -123,17 +132,18 @@ class StepRunner:
                     raise
                 self._heads_after = None  # the database has answered: nothing is committed
                 known = self._remaining
-                if self._statements and self._statements.already_applied:
+                if self._statements.already_applied:
                     continue
                 if not self._session.is_blocked(raised) or not is_repeatable(known):
                     raise self._failure(step, raised) from raised
                 self._pause(step, raised, time.monotonic() - clock, attempt)
             except StampRefused:  # nothing was attempted that could fail
                 raise
-            except MigratorError as failure:
-                self._name(failure)
-                self._record_failure(failure.fact)
-                raise
+            except MigratorError as refused:
+                found = self._with_what_stayed(refused)
+                self._name(found)
+                self._log.failed(found.fact, self._statements)
+                raise found from found.__cause__
             except (Exception, SystemExit) as raised:
                 raise self._failure(step, raised) from raised
         raise AssertionError("a step is repeated for a limited time")
@@ -148,9 +158,28 @@ class StepRunner:
                 self.before_commit(heads=set())
                 self._connection.commit()
         finally:
-            if self._connection.in_transaction():
-                self._connection.rollback()
+            assert self._transaction is not None
+            self._transaction.stop()
+            self._connection.rollback()  # also where SQLAlchemy takes the transaction for ended
             self._session.end_attempt()
+
+    def _with_what_stayed(self, refused: MigratorError) -> MigratorError:
+        """Return another error in its place if the revision ended the step's transaction, and not by rolling it back."""
+        assert self._transaction is not None
+        assert self._statements is not None
+        if self._transaction.ended is None or self._was_committed() is False:
+            return refused
+        self._statements.stay(self._transaction.unsure)
+        found = error("step-committed", how=self._transaction.ended, committed=tuple(self._remaining))
+        found.__cause__ = refused.__cause__
+        return found
+
+    def _was_committed(self) -> bool | None:
+        try:
+            return self._session.was_committed()
+        except SQLAlchemyError as trouble:
+            _log.info("Whether a part was committed could not be looked up: %s", words(trouble, self._run))
+            return None
 
     def _is_lost_in_commit(self, raised: DBAPIError) -> bool:
         return self._heads_after is not None and raised.connection_invalidated
@@ -161,87 +190,33 @@ class StepRunner:
             with self._session.second_connection() as other:
                 heads = set(self._run.heads_on(other))
         except SQLAlchemyError as trouble:
-            _log.info("Whether %s was committed could not be looked up: %s", step.revision, self._scrubbed(trouble))
+            _log.info("Whether %s was committed could not be looked up: %s", step.revision, words(trouble, self._run))
             return
         if heads == self._heads_after:
             self._finish(step, seconds, attempts)
 
-    def _resume_point(self, step: Step) -> list[str]:
-        """What an interrupted run has committed of this step, to be left out now; StepFailed where that would not be safe.
-
-        Only the first step of a run can find that: what was interrupted comes before everything else.
-        """
-        entry = begun(self._run.log.read(self._connection, outcome="begun"))
-        self._connection.rollback()
-        if entry is None or entry.statements is None or step.direction == "stamp":
-            return []
-        facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}
-        if (entry.revision, entry.direction) != (step.revision, step.direction):
-            raise error("step-interrupted-before", revision=entry.revision, direction=entry.direction, **facts)
-        if step.options.rerunnable:
-            return []
-        if entry.source != step.text or not is_repeatable(entry.statements):
-            raise error("step-interrupted", **facts)
-        names = "; ".join(entry.statements)
-        _log.warning(
-            "%s was interrupted at %s (%s) and is resumed after: %s", step.revision, entry.when, entry.who, names
-        )
-        return entry.statements
-
     @property
     def _remaining(self) -> list[str]:
         return self._statements.remaining if self._statements and self._running else []
-
-    def _note(self, outcome: str, statements: Sequence[str] | None = None) -> None:
-        assert self._running is not None
-        self._run.log.write(
-            self._connection,
-            self._running.planned,
-            outcome,
-            self._started,
-            text=self._running.text,
-            user=self._session.user(),
-            statements=statements,
-        )
-
-    def _record_failure(self, reason: str) -> None:
-        """On another connection, and as far as possible: the log's own trouble must not hide what happened."""
-        step, left = self._running, self._remaining
-        assert step is not None
-        try:
-            with self._session.second_connection() as other:
-                write = partial(self._run.log.write, other, step.planned, text=step.text, user=self._session.user())
-                if self._statements and self._statements.rolled_back:
-                    write("begun", self._started, statements=left)
-                write("failed", self._started, error=self._scrubbed(reason), statements=left or None)
-                other.commit()
-        except SQLAlchemyError as trouble:
-            _log.warning("The failure could not be written to the log: %s", self._scrubbed(trouble))
 
     def _pause(self, step: Step, raised: DBAPIError, waited: float, attempt: int) -> None:
         names = self._session.blockers(raised) or ("a session that has just ended",)
         if waited >= self._session.patience:
             if self._remaining:
                 raise self._failure(step, raised) from raised
-            self._record_failure(f"{raised.orig}, attempts: {attempt}, blocked by: {'; '.join(names)}")
+            reason = f"{words(raised, self._run)}, attempts: {attempt}, blocked by: {'; '.join(names)}"
+            self._log.failed(reason, self._statements)
             raise error("step-blocked", blockers=names, tries=attempt, seconds=round(waited)) from raised
         _log.warning("%s waits, attempt %d: %s", step.revision, attempt, "; ".join(names))
         time.sleep(random.uniform(0.5, 1) * min(0.1 * 1.5**attempt, 2.0))
 
     def _failure(self, step: Step, raised: BaseException) -> MigratorError:
-        text = str(raised.orig) if isinstance(raised, DBAPIError) else f"{type(raised).__name__}: {raised}"
-        text = self._scrubbed(" ".join(text.split()))
-        self._record_failure(text)
-        committed = tuple(self._remaining)
-        resumable = self._run.log.enabled and is_repeatable(committed) and not step.options.rerunnable
-        code = "step-failed" if not committed else "step-failed-partly" if resumable else "step-failed-unresumable"
-        return error(code, error=text, committed=committed)
+        text = words(raised, self._run)
+        self._log.failed(text, self._statements)
+        return failure(step, raised, text, tuple(self._remaining), self._run)
 
-    def _name(self, failure: MigratorError) -> None:
+    def _name(self, failed: MigratorError) -> None:
         """Say in the error which revision was running."""
         if self._running is not None:
             step = self._running.planned
-            failure.add(revision=step.revision, path=step.path.name, direction=step.direction)
-
-    def _scrubbed(self, text: object) -> str:
-        return scrub(str(getattr(text, "orig", text)), self._connection.engine.url)
+            failed.add(revision=step.revision, path=step.path.name, direction=step.direction)

@@ -149,7 +149,7 @@ STAMP = Applied("001", "stamp", "", 0.1)
         ),
         (
             Progress(at=("002",), running=PLANNED, stayed=("CREATE INDEX i",)),
-            "The version table still says 002, and statements committed in an autocommit_block() remain.",
+            "The version table still says 002, and statements that it committed before it failed remain.",
         ),
     ],
 )

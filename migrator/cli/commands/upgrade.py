@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from migrator.cli import output
+from migrator.cli import output, permission
 from migrator.cli.command import SQL, Command, revision
 
 if TYPE_CHECKING:
@@ -16,10 +17,14 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
     if options.sql:
         sys.stdout.write(engine.sql("upgrade", options.revision))
     else:
-        output.report(engine.upgrade(options.revision), quiet=options.quiet)
+        report = permission.asked_for(partial(engine.upgrade, options.revision), options)
+        output.report(report, quiet=options.quiet)
     return 0
 
 
 COMMAND = Command(
-    "upgrade", "apply the pending revisions, up to head or to REV", run, (revision(nargs="?", default="head"), SQL)
+    "upgrade",
+    "apply the pending revisions, up to head or to REV",
+    run,
+    (revision(nargs="?", default="head"), SQL, permission.RERUN),
 )

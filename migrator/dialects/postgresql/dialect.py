@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
 from migrator.dialects.postgresql.catalog import objects
-from migrator.dialects.postgresql.session import PostgreSQLSession
+from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
 from migrator.dialects.schema_object import SchemaObject
 from migrator.settings import Settings
 
@@ -26,6 +26,19 @@ _ADVICE = {
     "translate host name": "Correct the host's name.",
     "timeout expired": "Check whether a firewall blocks the connection.",
     "permission denied": "Grant the role what it lacks.",
+}
+# What helps against an error that a revision's file did not cause, by the beginning of its SQLSTATE.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REMEDIES = {
+    "08": "Wait until the server can be reached again.",
+    "25006": "Give migrations the address of the primary, and a role that may write.",
+    "28": "Let the role log in again.",
+    "3F000": "No schema of the search_path exists, or the role may not use it: create it, or grant USAGE on it.",
+    "40001": "Another session changed the same rows: run it again when there is less work on them.",
+    "42501": "Grant the role what it lacks, or migrate as the owner of the tables (MIGRATION_DATABASE_URL).",
+    "53": "Give the server what it has run out of: disk, memory or connections.",
+    "57P": "Wait until the server accepts connections again.",
+    "58": "Look at the server's log: its disk or its files failed.",
 }
 
 
@@ -82,6 +95,10 @@ class PostgreSQL(Dialect):
             schema = f", schema={item.schema!r}" if item.schema else ""
             return f"postgresql.ENUM({', '.join(map(repr, item.enums))}, name={item.name!r}{schema}, create_type=False)"
         return False
+
+    def remedy(self, cause: DBAPIError) -> str | None:
+        state = sqlstate(cause) or ("08" if cause.connection_invalidated else "")
+        return next((advice for prefix, advice in _REMEDIES.items() if state.startswith(prefix)), None)
 
     def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:
         plain = super().explain(cause, url)

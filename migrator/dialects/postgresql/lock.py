@@ -59,12 +59,13 @@ class AdvisoryLock:
             finally:
                 self._release()
 
-    def is_held(self, also: str = "", **values: Any) -> bool:
-        """Return whether the server process that answers now holds the lock. Reads in the open transaction.
+    def is_held(self) -> bool:
+        """Return whether the server process that answers now holds the lock. Reads in the open transaction."""
+        return bool(self.look().held)
 
-        `also` are more expressions for the same SELECT, with their `values`: it saves a round trip at the start of each step.
-        """
-        return bool(ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).scalar_one())
+    def look(self, also: str = "", **values: Any) -> sa.Row[Any]:
+        """Return a row whose `held` says the same, with more expressions of one SELECT and their `values`: it saves a round trip."""
+        return ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).one()
 
     def _take(self) -> bool:
         held: bool = ask(self._connection, "SELECT pg_try_advisory_lock(:space, :key)", **self._key).scalar_one()

@@ -21,6 +21,14 @@ from migrator.settings import Settings
 _TABLE_LOCKING = re.compile(
     r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
 )
+_VOLATILE = """
+    SELECT EXISTS (SELECT FROM pg_proc WHERE proname = ANY (:names) AND provolatile = 'v'
+    AND pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace))
+"""
+# The server's own functions that change rows, large objects or sequences. All others in pg_catalog read, or last as long as the session.
+_WRITING = frozenset(
+    ("nextval", "setval", "lo_creat", "lo_create", "lo_from_bytea", "lo_import", "lo_put", "lo_unlink", "lowrite")
+)
 
 
 class PostgreSQLSession(Session):
@@ -32,6 +40,8 @@ class PostgreSQLSession(Session):
         self._search_path: str | None = None
         self._user: str | None = None
         self._lock_timeout = "0"
+        self._reading: set[str] = set()
+        self._transaction = 0
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -67,14 +77,32 @@ class PostgreSQLSession(Session):
 
     def _begin(self) -> None:
         limit = self.limits.statement_timeout
-        held = self._lock.is_held(
-            ", set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
+        began = self._lock.look(
+            ", txid_current() AS transaction, "
+            "set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
             "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
         )
-        if not held:
+        if not began.held:
             raise error("lock-lost")
+        self._transaction = began.transaction
+
+    def in_transaction(self) -> bool:
+        # What the client's library has heard from the server, so that nothing is sent.
+        driver: Any = self.connection.connection.driver_connection
+        if hasattr(driver, "info"):
+            return bool(driver.info.transaction_status)
+        return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
+
+    def is_same_transaction(self) -> bool:
+        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._transaction).scalar_one()
+        return self.in_transaction() and bool(same)
+
+    def was_committed(self) -> bool | None:
+        with self.second_connection() as other:
+            status = ask(other, "SELECT txid_status(:began)", began=self._transaction).scalar_one()
+        return {"committed": True, "aborted": False}.get(status)
 
     @property
     def _wait(self) -> int:
@@ -111,14 +139,22 @@ class PostgreSQLSession(Session):
         name = created_by(statement)
         return name is not None and bool(invalid(self.connection, {name}))
 
+    def may_write(self, functions: set[str]) -> bool:
+        if functions & _WRITING:
+            return True
+        unknown = functions - self._reading
+        if unknown and ask(self.connection, _VOLATILE, names=list(unknown)).scalar_one():
+            return True
+        self._reading |= unknown
+        return False
+
     def user(self) -> str | None:
         if self._user is None:
             self._user = str(ask(self.connection, "SELECT current_user").scalar_one())
         return self._user
 
     def is_blocked(self, error: DBAPIError) -> bool:
-        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
+        return sqlstate(error) in ("55P03", "40P01", "40001")  # lock not available, deadlock detected, not serializable
 
     def blockers(self, error: DBAPIError) -> tuple[str, ...]:
         found = sessions.blockers_of(self.connection, error.statement or "")
@@ -143,3 +179,8 @@ class PostgreSQLSession(Session):
         if not broken:
             self._indexes.clear()
         return tuple(broken)
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Return the five characters that the server gave the error, as each driver keeps them; empty if the error is not the server's."""
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""

@@ -59,6 +59,9 @@ class SQLite(Dialect):
     def offline(self, migration: MigrationContext) -> None:
         migration.impl = offline.OfflineImpl.around(migration.impl)
 
+    def remedy(self, cause: DBAPIError) -> str | None:
+        return next((advice for words, advice in _ADVICE.items() if words in str(cause.orig)), None)
+
     def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:
         plain = super().explain(cause, url)
         if url.database and Path(url.database).is_dir():

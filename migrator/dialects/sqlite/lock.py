@@ -69,7 +69,7 @@ def refuse_read_only(connection: Connection) -> None:
     patience, version = pragma.get(connection, "busy_timeout"), pragma.get(connection, "user_version")
     pragma.put(connection, "busy_timeout", 0)
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        pragma.outside(connection, "BEGIN IMMEDIATE")
         connection.exec_driver_sql(f"PRAGMA user_version = {version}")
     except OperationalError as cause:
         if not busy.is_locked(cause):  # the program that holds it may write, so it can be written

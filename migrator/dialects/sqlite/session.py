@@ -1,30 +1,37 @@
 """One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.session import Limits, Session
-from migrator.dialects.sqlite import busy, pragma
+from migrator.dialects.sqlite import busy, journal, pragma
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
 from migrator.dialects.sqlite.lock import LockFile, refuse_read_only
+from migrator.dialects.sqlite.own_commit import OwnCommit
 from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+
+_BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*", re.IGNORECASE)
 
 
 class SQLiteSession(Session):
     """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not send for DDL."""
 
     _keys: ForeignKeys | None = None
+    _own_commit: OwnCommit | None = None
     _rebuilds: RebuildImpl | None = None
 
     @contextmanager
@@ -76,11 +83,14 @@ class SQLiteSession(Session):
         self._keys = ForeignKeys(seen)
         stock, migration.impl = migration.impl, RebuildImpl.around(migration.impl)
         self._rebuilds = migration.impl
+        self._own_commit = OwnCommit(self.connection)
         self._start_step()
+        sa.event.listen(self.connection, "before_cursor_execute", self._no_second_begin, retval=True)
         pragma.put(self.connection, "foreign_keys", "OFF")  # here, because a transaction ignores it silently
         try:
             with (
                 warnings.catch_warnings(),
+                self._own_commit.installed(),
                 seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
                 super().writing(migration),
             ):
@@ -88,30 +98,47 @@ class SQLiteSession(Session):
                 yield
         finally:
             migration.impl = stock
+            sa.event.remove(self.connection, "before_cursor_execute", self._no_second_begin)
             pragma.put(self.connection, "busy_timeout", patience)
             pragma.put(self.connection, "foreign_keys", keys)
             driver.isolation_level = before
 
     def _begin(self) -> None:
+        pragma.leave_transaction(self.connection)
         self._driver.isolation_level = None  # autocommit_block() restores the driver's own way
         self.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # the step before may have switched them on
-        begin = partial(self.connection.exec_driver_sql, "BEGIN IMMEDIATE")
-        busy.retry_while_locked(begin, self._file, self.limits.lock_wait)
+        journal.require(self.connection, self._file)
+        busy.retry_while_locked(self._begin_writing, self._file, self.limits.lock_wait)
+
+    def _begin_writing(self) -> None:
+        self.connection.exec_driver_sql("BEGIN IMMEDIATE").close()
+
+    def _no_second_begin(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        """Let nothing happen when a listener of the project's own sends the BEGIN of its recipe after that of the step."""
+        second = not many and bool(_BEGIN.fullmatch(statement)) and self.in_transaction()
+        return ("SELECT 1", ()) if second else (statement, parameters)
+
+    def in_transaction(self) -> bool:
+        return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
+
+    def forbid_commit(self, forbidden: bool) -> None:
+        if self._own_commit is not None:
+            self._own_commit.forbidden = forbidden
+
+    def refused_commit(self) -> str | None:
+        return None if self._own_commit is None else self._own_commit.refused
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
         self._start_step()
 
     def _start_step(self) -> None:
-        if self._keys is not None and self._rebuilds is not None:
+        if self._keys is not None and self._rebuilds is not None and self._own_commit is not None:
             self._keys.forget()
+            self._own_commit.refused = None
             self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss)
-
-    def end_attempt(self) -> None:
-        # SQLite stays in a transaction whose COMMIT a reader blocked, and SQLAlchemy does not know it.
-        driver = self.connection.connection
-        if getattr(driver.driver_connection, "in_transaction", False):
-            driver.rollback()
 
     def is_blocked(self, error: DBAPIError) -> bool:
         return busy.is_locked(error)

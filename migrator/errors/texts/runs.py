@@ -64,6 +64,12 @@ TEXTS: dict[str, Message] = {
         "The database {file} was locked for all of the {seconds} s that this run waited, by: {blockers!c}.",
         "End that program's transaction, or wait longer (in seconds), and run it again:\n  MIGRATOR_LOCK_WAIT=600 {cli} upgrade",
     ),
+    "journal-off": Message(
+        DatabaseError,
+        "The database {file} has journal_mode OFF: a step that fails could not be rolled back.",
+        "Take that PRAGMA out of env.py, or out of the revision that sets it, and switch the journal on again:\n"
+        "  sqlite3 {file} 'PRAGMA journal_mode = DELETE'\n  {cli} upgrade",
+    ),
     "table-lost": Message(
         DatabaseError,
         "There is a table {leftover} and no table {table}: a rebuild failed between the two. {leftover} holds the {rows} rows.",

@@ -8,12 +8,21 @@ _COMMITTED = (
     "It has an autocommit_block(); these statements were already committed and remain ('begun:' marks one that may be incomplete):"
     "{committed!b}\n{changed}"
 )
+_OWN_TRANSACTION = (
+    "The engine commits a step together with its version row. Take the COMMIT, ROLLBACK, commit(), rollback() or executescript() out of "
+    "the file; what has to be committed in parts belongs into `with op.get_context().autocommit_block():`. Then:\n  {cli} {direction}"
+)
 
 TEXTS: dict[str, Message] = {
     "step-failed": Message(
         StepFailed,
         "Revision {revision} ({path}) failed on its {direction}: {error}",
         "Fix what the database complains about, or the file, then run it again:\n  {cli} {direction}",
+    ),
+    "step-failed-outside": Message(
+        StepFailed,
+        "Revision {revision} ({path}) failed on its {direction}: {error}",
+        "The cause is not in the file. {advice} Then run it again:\n  {cli} {direction}",
     ),
     "step-failed-partly": Message(
         StepFailed,
@@ -28,12 +37,24 @@ TEXTS: dict[str, Message] = {
         "running it again from its start does no harm (and write `rerunnable = True` into the file), then:\n  {cli} {direction}",
         _COMMITTED,
     ),
+    "step-transaction-ended": Message(
+        StepFailed,
+        "Revision {revision} ({path}) ended the transaction of its {direction} itself, {how}.",
+        _OWN_TRANSACTION,
+    ),
+    "step-committed": Message(
+        StepFailed,
+        "Revision {revision} ({path}) committed a part of its {direction} itself, {how}.",
+        "Undo what is listed, or make sure that running it again from its start does no harm. " + _OWN_TRANSACTION,
+        "{changed} These statements came before that commit ('begun:' marks one that may not be there), and what the revision did on the "
+        "driver's own connection is not among them:{committed!b}",
+    ),
     "step-interrupted": Message(
         StepFailed,
         "Revision {revision} ({path}) was interrupted inside an autocommit_block() at {when} ({who}) and cannot be resumed automatically.",
         "It changed rows, or the file has been edited since. If running it again from its start does no harm, or once you have undone what "
-        "is listed, write `rerunnable = True` into the file; or finish it by hand and stamp it:\n"
-        "  {cli} {direction}\n  {cli} stamp {revision}",
+        "is listed, write `rerunnable = True` into the file, or say so on the command line; or finish it by hand and stamp it:\n"
+        "  {cli} {direction} --rerun-interrupted\n  {cli} stamp {revision}",
         "{changed} Known to be there from before ('begun:' marks one that may be incomplete):{committed!b}",
     ),
     "step-interrupted-before": Message(

@@ -1,0 +1,49 @@
+"""Permissions: what the engine refuses to do unasked, and the one who types may allow."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from migrator.cli.command import switch
+
+if TYPE_CHECKING:
+    from migrator.errors.tree import MigratorError
+    from migrator.results import Report
+
+RERUN = switch("--rerun-interrupted", "run an interrupted step again from its start, where it cannot be resumed")
+# The argument of `Migrator` that allows it after all, by the code of the error that refuses it.
+_DOWNGRADES = {"database-ahead": "run_stored", "downgrade-adopted": "drop_adopted"}
+_PERMISSIONS = {**_DOWNGRADES, "step-interrupted": "rerun_interrupted"}
+
+
+def asked_for(work: Callable[..., "Report"], options: argparse.Namespace) -> "Report":
+    """Call `work` with what the command line allows; where it refuses, ask, and call it again with that allowed as well.
+
+    Without a terminal nobody is asked; `--yes` is the answer to what a downgrade asks, and to nothing else.
+    """
+    allowed = {"rerun_interrupted": True} if options.rerun_interrupted else {}
+    while True:
+        try:
+            return work(**allowed)
+        except Exception as raised:  # not by its class, whose module loads Alembic
+            code = str(getattr(raised, "code", ""))
+            permission = _PERMISSIONS.get(code)
+            if permission is None or permission in allowed:
+                raise
+            refusal = cast("MigratorError", raised)
+            if not _is_allowed(refusal, yes=code in _DOWNGRADES and options.yes):
+                raise
+            allowed[permission] = True
+
+
+def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
+    """Show why it is refused, with the stored texts that would be run, and ask whether to continue."""
+    print(str(refusal).rpartition("\n")[0], file=sys.stderr)
+    texts: Mapping[str, Any] = refusal.fields.get("texts", {})
+    for name, text in texts.items():
+        print(f"--- revision {name}, as it was applied; its file is gone\n{text}", file=sys.stderr)
+    if yes or not sys.stdin.isatty():
+        return yes
+    print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,40 @@
+"""A step that an earlier run left half done, because that run was killed inside an `autocommit_block()`."""
+
+import logging
+
+from migrator.errors import error
+from migrator.history.log import begun
+from migrator.runner.plan import Step
+from migrator.runner.repeatable import is_repeatable
+from migrator.runner.state import Run
+
+_log = logging.getLogger("migrator")
+
+
+def committed_before(run: Run, step: Step) -> list[str]:
+    """Return what an interrupted run has committed of this step, to be left out now. Reads the log, in a transaction of its own.
+
+    Only the first step of a run can find that: what was interrupted comes before everything else. Raises StepFailed if another step was
+    interrupted, or this one where nobody but its author knows how to go on.
+    """
+    entry = begun(run.log.read(run.connection, outcome="begun"))
+    run.connection.rollback()
+    if entry is None or entry.statements is None or step.direction == "stamp":
+        return []
+    facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}
+    if (entry.revision, entry.direction) != (step.revision, step.direction):
+        raise error("step-interrupted-before", revision=entry.revision, direction=entry.direction, **facts)
+    listed = "; ".join(entry.statements)
+    if step.options.rerunnable or run.request.rerun_interrupted:
+        _log.warning(
+            "%s was interrupted at %s (%s) and is run again from its start, although this is there: %s",
+            step.revision,
+            entry.when,
+            entry.who,
+            listed,
+        )
+        return []
+    if entry.source != step.text or not is_repeatable(entry.statements):
+        raise error("step-interrupted", **facts)
+    _log.warning("%s was interrupted at %s (%s) and is resumed after: %s", step.revision, entry.when, entry.who, listed)
+    return entry.statements
