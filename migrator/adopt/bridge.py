@@ -13,11 +13,11 @@ from alembic.util import load_python_file
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import conv
 
+from migrator.dialects.expression import plain
 from migrator.errors import error
 from migrator.errors.program import program
 from migrator.results.adoption import Adoption
 from migrator.schema.autogenerate import options_for
-from migrator.dialects.expression import plain
 from migrator.schema.replay import Replay
 from migrator.schema.snapshot import reflecting
 
@@ -40,7 +40,10 @@ def upgrade() -> None:
 def operations(connection: Connection, replay: Replay, revision: str) -> str:
     """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only."""
     metadata = replay.metadata_at(revision)
-    options = {**options_for(metadata), "include_name": lambda name, type_, _: type_ != "table" or name in replay.known}
+    options = {
+        **options_for(metadata),
+        "include_name": lambda name, type_, _: type_ != "table" or name in replay.known_tables,
+    }
     options.pop("process_revision_directives")
     migration = MigrationContext.configure(connection=connection, opts=options)
     with reflecting():

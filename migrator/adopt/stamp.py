@@ -38,7 +38,7 @@ class StampCheck:
         """Raise StampRefused unless the schema is the one at `heads`. Reads, and keeps others from changing it until the commit."""
         if self._replay.branches or len(heads) > 1:
             raise error("stamp-unverifiable", heads=tuple(heads), asked=self._asked)
-        self._replay.dialect.lock_definitions(self._connection, self._replay.known)
+        self._replay.dialect.lock_definitions(self._connection, self._replay.known_tables)
         verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
 
 

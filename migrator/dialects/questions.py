@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
 from migrator.errors import error
 from migrator.masking import mask, scrub
 
@@ -65,9 +66,16 @@ class Questions:
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         """Keep other sessions from changing the definition of these tables until the transaction ends; they may change rows."""
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        """Create an empty database of the same kind, connect to it, and drop it afterwards. Raises DatabaseError if it is not allowed."""
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        """Create an empty database of the same kind, with these schemas, connect to it, and drop it afterwards.
+
+        Raises DatabaseError if it is not allowed.
+        """
         raise NotImplementedError
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        """Return the table that a statement failed for because it is not there, None for every other failure. Sends nothing."""
+        return None
 
     def offline(self, migration: MigrationContext) -> None:
         """Prepare a run that writes SQL to a file."""

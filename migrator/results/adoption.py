@@ -82,6 +82,8 @@ class Verdict:
     extra: tuple[str, ...]
     tables: int
     """How many of the history's tables are there."""
+    not_compared: tuple[str, ...] = ()
+    """What an exact match says nothing of, in words."""
 
     @property
     def best(self) -> Match:

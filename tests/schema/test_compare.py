@@ -5,9 +5,9 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects import named
+from migrator.dialects.expression import plain
 from migrator.results.adoption import Difference
 from migrator.schema.compare import compare
-from migrator.dialects.expression import plain
 from migrator.schema.snapshot import Snapshot, snapshot
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit.database import execute, execute_script

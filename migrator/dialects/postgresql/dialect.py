@@ -14,6 +14,7 @@ from migrator.dialects.postgresql import scratch, sessions
 from migrator.dialects.postgresql.catalog import objects
 from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
 from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
 from migrator.settings import Settings
 
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
@@ -66,8 +67,14 @@ class PostgreSQL(Dialect):
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         sessions.lock_definitions(connection, tables)
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        return scratch.database(connection)
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        return scratch.database(connection, schemas)
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        if sqlstate(cause) != "42P01":  # undefined_table
+            return None
+        said = re.search(r'"(.+?)"', str(cause.orig))
+        return said[1] if said else "of the statement"
 
     def in_autocommit(self, connection: Connection) -> bool:
         # As every driver says it; SQLAlchemy's detect_autocommit_setting() says the same since 2.0.43 only.

@@ -1,5 +1,6 @@
 """SQLite: one file, and definitions stored as SQL."""
 
+import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.dialect import Dialect, Explanation, UnseenIndex
 from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
 from migrator.dialects.sqlite import offline, scratch
 from migrator.dialects.sqlite.catalog import objects, sql_texts
 from migrator.dialects.sqlite.session import SQLiteSession
@@ -53,8 +55,12 @@ class SQLite(Dialect):
     def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
         return sql_texts.definitions(connection, tables)
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        return scratch.memory()
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        return scratch.file()
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        said = re.search(r"no such table: (?:main\.)?(.+)", str(cause.orig))
+        return said and said[1]
 
     def offline(self, migration: MigrationContext) -> None:
         migration.impl = offline.OfflineImpl.around(migration.impl)

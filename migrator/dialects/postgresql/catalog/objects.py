@@ -73,7 +73,8 @@ def _object(owner: str, said: Sequence[Row], dialect: Questions) -> SchemaObject
     part, _, words = said[0]
     rules = frozenset(_RULES[each](name, rest, dialect) for each, name, rest in said if each in _RULES)
     columns = tuple(
-        parts.column(name, rest, dialect) for _, name, rest in sorted((row for row in said if row[0] == "column"), key=_place)
+        parts.column(name, rest, dialect)
+        for _, name, rest in sorted((row for row in said if row[0] == "column"), key=_place)
     )
     if part == "relation":
         kind = _KINDS[words[0]]
@@ -89,7 +90,9 @@ def _place(row: Row) -> str:
 @contextmanager
 def _canonical(connection: Connection) -> Iterator[None]:
     """Have everything written in one way in the block. A rollback undoes it too, so that nothing is sent after a failure."""
-    before = connection.exec_driver_sql(f"SELECT {', '.join(f'current_setting({name!r})' for name in _WRITTEN_WITH)}").one()
+    before = connection.exec_driver_sql(
+        f"SELECT {', '.join(f'current_setting({name!r})' for name in _WRITTEN_WITH)}"
+    ).one()
     _set(connection, _WRITTEN_WITH)
     yield
     _set(connection, {name: sa.literal(value) for name, value in zip(_WRITTEN_WITH, before, strict=True)})

@@ -118,7 +118,12 @@ def type_(words: Words) -> str:
         return f"ENUM ({labels or ''})"
     if kind == "r":
         return f"RANGE ({subtype})"
-    more = (collation and f"COLLATE {collation}", default and f"DEFAULT {default}", required == "true" and "NOT NULL", checks)
+    more = (
+        collation and f"COLLATE {collation}",
+        default and f"DEFAULT {default}",
+        required == "true" and "NOT NULL",
+        checks,
+    )
     return " ".join([f"DOMAIN {base}", *filter(None, more)])
 
 
@@ -132,5 +137,7 @@ def _state(states: str | None) -> str:
 
 
 def _type(kind: str) -> str:
-    words = next((short + kind.removeprefix(long) for long, short in _SHORT.items() if re.match(rf"{long}(\W|$)", kind)), kind)
+    words = next(
+        (short + kind.removeprefix(long) for long, short in _SHORT.items() if re.match(rf"{long}(\W|$)", kind)), kind
+    )
     return words.replace(",", ", ").upper()

@@ -104,8 +104,9 @@ WHERE f.prokind IN ('f', 'p', 'w')
   AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = f.oid)
 """
 _TYPES = """
-SELECT 'type', 'type ' || t.name, t.typname::text, ARRAY[t.typtype::text, e.said, format_type(t.typbasetype, t.typtypmod), t.typnotnull::text,
-    t.typdefault, CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END,
+SELECT 'type', 'type ' || t.name, t.typname::text, ARRAY[
+    t.typtype::text, e.said, format_type(t.typbasetype, t.typtypmod), t.typnotnull::text, t.typdefault,
+    CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END,
     (SELECT string_agg(k.conname || ' ' || pg_get_constraintdef(k.oid, true), ', ' ORDER BY k.conname)
         FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'),
     (SELECT format_type(r.rngsubtype, NULL) FROM pg_range r WHERE r.rngtypid = t.oid)]
@@ -113,7 +114,20 @@ FROM types t LEFT JOIN labels e ON e.enumtypid = t.oid LEFT JOIN pg_type b ON b.
 """
 _EXTENSIONS = "SELECT 'extension', 'extension ' || extname, extname::text, '{}'::text[] FROM pg_extension WHERE extname <> 'plpgsql'"
 ALL = sa.text(
-    _REACH + " UNION ALL ".join(
-        (_RELATIONS, _SEQUENCES, _FUNCTIONS, _TYPES, _EXTENSIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _POLICIES)
+    _REACH
+    + " UNION ALL ".join(
+        (
+            _RELATIONS,
+            _SEQUENCES,
+            _FUNCTIONS,
+            _TYPES,
+            _EXTENSIONS,
+            _COLUMNS,
+            _CONSTRAINTS,
+            _INDEXES,
+            _TRIGGERS,
+            _RULES,
+            _POLICIES,
+        )
     )
 )

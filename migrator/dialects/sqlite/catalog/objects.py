@@ -14,7 +14,7 @@ from migrator.dialects.sqlite.sql.tokens import Token, cut, quoted, with_depth
 
 _ALL = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 # Of FTS3, 4 and 5 and of R*Tree, for a SQLite before 3.37, which does not tell them.
-_SHADOWS = tuple("data idx content docsize config segments segdir stat node rowid parent".split())
+_SHADOWS = ("data", "idx", "content", "docsize", "config", "segments", "segdir", "stat", "node", "rowid", "parent")
 
 NOT_COMPARED = ("rows", "the contents of virtual tables", "PRAGMA settings of the file")
 Memo = dict[Any, Any]
@@ -54,7 +54,9 @@ def shadow_tables(connection: Connection, rows: Sequence[Any] | None = None) -> 
     if not virtual:
         return set()
     try:
-        listed = connection.exec_driver_sql("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'")
+        listed = connection.exec_driver_sql(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
+        )
         shadows = {name.casefold() for name in listed.scalars()}
     except OperationalError:
         shadows = set()
