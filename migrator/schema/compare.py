@@ -9,7 +9,8 @@ from migrator.schema.snapshot import Snapshot
 
 _SIZED = re.compile(r"VARCHAR\((\d+)\)", re.I)
 _ENUM = re.compile(r"ENUM (\S+?)(?:\[\])* \(")
-_SHORT = 80  # characters of a definition that fit into a sentence
+_SHOWN = ("view", "sequence", "type")  # whose definition a reader understands
+_SHORT = 80  # characters of it that fit into a sentence
 
 
 def compare(found: Snapshot, wanted: Snapshot, *, known: Collection[str] = ()) -> tuple[Difference, ...]:
@@ -51,8 +52,9 @@ def _between(found: SchemaObject, wanted: SchemaObject) -> Iterator[Difference]:
         yield Difference(name, text, weight=wanted.size, kind="kind", found=found.kind, wanted=wanted.kind)
         return
     if found.definition != wanted.definition:
-        short = all(0 < len(text) <= _SHORT for text in (found.definition, wanted.definition))
-        words = f"is {found.definition} and should be {wanted.definition}" if short else "does not have its definition"
+        both = (found.definition, wanted.definition)
+        short = wanted.kind in _SHOWN and all(0 < len(text) <= _SHORT for text in both)
+        words = f"is {found.definition}, and should be {wanted.definition}" if short else "is defined in another way"
         text = f"the {wanted.kind} {name} {words}"
         yield Difference(name, text, kind=wanted.kind, found=found.definition, wanted=wanted.definition)
     for property_ in sorted(wanted.properties - found.properties):

@@ -89,7 +89,7 @@ def _object(
     rules: frozenset[Rule],
 ) -> SchemaObject:
     if kind == "view":
-        return SchemaObject("view", name, rules=rules, definition=_after_name(sql))
+        return SchemaObject("view", name, rules=rules, definition=_after_name(sql).removeprefix("as "))
     if definition is not None:
         columns = tables.columns(definition, dialect)
         own = tables.rules(definition, targets, dialect)

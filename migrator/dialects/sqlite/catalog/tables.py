@@ -115,7 +115,8 @@ def _key_columns(definition: Definition | None) -> tuple[str, ...]:
 def _keys(column: Written | None, clause: Clause, dialect: Questions) -> str:
     if column is not None:
         return f"({column.key}{' desc' if clause.says('DESC') else ''})"
-    return f"({', '.join(key_parts(_bracket(clause.tokens), dialect))})"
+    bracket = [token for token in _bracket(clause.tokens) if token.word != "AUTOINCREMENT"]
+    return f"({', '.join(key_parts(bracket, dialect))})"
 
 
 def _foreign_key(clause: Clause, targets: Mapping[str, tuple[str, ...]]) -> str:
