@@ -1,6 +1,7 @@
 """A bridge: the operations that take one database from what it is to a revision, for the user to read before they are run."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,12 +38,17 @@ def upgrade() -> None:
 '''
 
 
-def operations(connection: Connection, replay: Replay, revision: str) -> str:
-    """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only."""
-    metadata = replay.metadata_at(revision)
+def operations(connection: Connection, replay: Replay, revision: str, differing: Collection[str]) -> str:
+    """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only.
+
+    `differing` are the tables to compare; the others are known to be the same.
+    """
+    metadata = replay.metadata_at(revision, differing)
+    ours = replay.known_tables.intersection(differing)
     options = {
         **options_for(metadata),
-        "include_name": lambda name, type_, _: type_ != "table" or name in replay.known_tables,
+        "include_name": lambda name, type_, _: type_ != "table" or name in ours,
+        "include_object": lambda it, name, type_, *_: type_ != "table" or name in ours,
     }
     options.pop("process_revision_directives")
     migration = MigrationContext.configure(connection=connection, opts=options)
@@ -61,9 +67,9 @@ def write_for(connection: Connection, replay: Replay, found: Adoption) -> Path:
     revision = found.verdict.best.revision
     path = Path(replay.script.dir, "bridges", f"to_{revision}.py")
     command = f"{program()} adopt --bridge {path}"
-    write(
-        path, operations(connection, replay, revision), revision=revision, command=command, dialect=replay.dialect.name
-    )
+    differing = {difference.table for difference in found.verdict.best.differences}
+    body = operations(connection, replay, revision, differing)
+    write(path, body, revision=revision, command=command, dialect=replay.dialect.name)
     return path
 
 

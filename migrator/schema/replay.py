@@ -3,7 +3,7 @@
 Nothing is kept from one command to the next: what a revision makes may depend on models, on files, on the day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,13 +108,13 @@ class Replay:
             or len(self.script.get_heads()) > 1
         )
 
-    def metadata_at(self, revision: str) -> sa.MetaData:
-        """Return the schema at a revision as SQLAlchemy reflects it, for Alembic's autogenerate."""
+    def metadata_at(self, revision: str, tables: Collection[str]) -> sa.MetaData:
+        """Return some tables at a revision as SQLAlchemy reflects them, for Alembic's autogenerate; with those that they refer to."""
         metadata = sa.MetaData()
         for at in self._steps():
             if at.revision == revision:
                 with reflecting():
-                    metadata.reflect(at.scratch, only=lambda name, _: name not in self.tools_tables)
+                    metadata.reflect(at.scratch, only=lambda name, _: name in tables)
                 metadata.info["unseen"] = self.dialect.unseen_indexes(at.scratch)
                 break
         return metadata

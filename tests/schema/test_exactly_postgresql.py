@@ -77,7 +77,7 @@ CHANGES = {
     "DROP TRIGGER touched ON children": "trigger touched on children: BEFORE INSERT ON children FOR EACH ROW",
     "CREATE TRIGGER more AFTER UPDATE OF amount ON children EXECUTE FUNCTION touch()": "trigger more on children: AFTER UPDATE OF amount",
     "CREATE OR REPLACE TRIGGER touched BEFORE INSERT ON children WHEN (1 > 0) EXECUTE FUNCTION touch()": "FOR EACH STATEMENT WHEN",
-    "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 3'": "function twice(n integer) is defined in",
+    "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 3'": "twice(n integer) is defined in",
     "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT n * 2'": "the function twice(n integer)",
     "ALTER FUNCTION twice(integer) SECURITY DEFINER": "the function twice(n integer)",
     "ALTER FUNCTION twice(integer) SET search_path TO public": "the function twice(n integer)",

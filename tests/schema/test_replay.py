@@ -2,13 +2,15 @@
 
 import time
 import uuid
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from migrator import HistoryError, Migrator, StampRefused
+from migrator import DatabaseError, HistoryError, Migrator, StampRefused
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit.database import ask, connected, execute, rows, tables
@@ -162,9 +164,9 @@ def test_a_replay_that_fails_says_in_which_revision_on_what(
     config = miniature(tmp_path / "project", PLANTS, f"def upgrade():\n    {body}\n")
     plants(database_url)
     execute(database_url, "CREATE TABLE users (name TEXT)")  # made by create_all(), not by the history
-    for ask in (lambda engine: engine.adopt(), lambda engine: engine.stamp("001")):
+    for run in (Migrator.adopt, lambda engine: engine.stamp("001")):
         with pytest.raises(HistoryError) as failed:
-            ask(Migrator(config, database_url=database_url))
+            run(Migrator(config, database_url=database_url))
         assert failed.value.code == code
         said = str(failed.value)
         assert f"The history does not run in an empty database: {words}" in said
@@ -183,19 +185,56 @@ def test_it_leaves_nothing_in_the_database_nor_beside_it(postgres_url: str, tmp_
     assert rows(postgres_url, "SELECT datname FROM pg_database WHERE datname LIKE 'migrator_scratch_%'") == []
 
 
-def test_a_role_that_may_make_no_database_gets_a_schema_for_it(postgres_url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def poor_url(postgres_url: str) -> Iterator[str]:
+    """The same database for a role that may create schemas in it, and no database."""
     role, database = f"poor_{uuid.uuid4().hex[:8]}", sa.make_url(postgres_url).database
     execute(postgres_url, f"CREATE ROLE {role} LOGIN", f"GRANT CREATE ON DATABASE {database} TO {role}")
     execute(postgres_url, f"GRANT ALL ON SCHEMA public TO {role}")
-    poor = sa.make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
-    config = copy_history(tmp_path)
-    try:
-        create_all(poor, "005", rows=False)
-        found = Migrator(config, database_url=poor).adopt(upgrade=True)
-        assert (found.verdict.best.revision, found.verdict.best.exact) == ("005", True)
-        assert ask(postgres_url, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'migrator_scratch_%'") == 0
-    finally:
-        execute(postgres_url, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+    yield sa.make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
+    execute(postgres_url, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("driver", [name for name in ("psycopg2", "psycopg") if find_spec(name)])
+def test_a_role_that_may_make_no_database_gets_a_schema_for_it(poor_url: str, tmp_path: Path, driver: str) -> None:
+    url = sa.make_url(poor_url).set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
+    create_all(poor_url, "005", rows=False)
+    found = Migrator(copy_history(tmp_path), database_url=url).adopt(upgrade=True)
+    assert (found.verdict.best.revision, found.verdict.best.exact) == ("005", True)
+    assert ask(poor_url, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'migrator_scratch_%'") == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ('op.add_column("orders", sa.Column("x", sa.Text), schema="sales")', "the table sales.orders"),
+        ('op.execute("INSERT INTO sales.orders VALUES (7)")', "the table sales.orders"),
+        ('op.create_table("more", sa.Column("id", sa.Integer), schema="sales")', "the table sales.more"),
+        ('op.execute("CREATE SCHEMA rent")', "the schema rent"),
+    ],
+)
+def test_a_replay_in_a_schema_changes_nothing_outside_of_it(
+    poor_url: str, tmp_path: Path, body: str, outside: str
+) -> None:
+    execute(
+        poor_url,
+        "CREATE SCHEMA sales",
+        "CREATE TABLE sales.orders (id integer)",
+        "CREATE TABLE plants (id serial PRIMARY KEY)",
+    )
+    config = miniature(tmp_path / "project", PLANTS, f"def upgrade():\n    {body}\n")
+    with pytest.raises(DatabaseError) as refused:
+        Migrator(config, database_url=poor_url).adopt()
+    assert (refused.value.code, refused.value.fields["outside"]) == ("scratch-left", (outside,))
+    assert "Revision 002 (002_step.py) changes what is outside" in str(refused.value)
+    assert [column["name"] for column in _columns(poor_url, "orders", "sales")] == ["id"]
+    assert ask(poor_url, "SELECT count(*) FROM sales.orders") == 0
+    assert rows(poor_url, "SELECT nspname FROM pg_namespace WHERE nspname ~ 'rent|scratch'") == []
+
+
+def _columns(url: str, table: str, schema: str) -> list[sa.engine.interfaces.ReflectedColumn]:
+    with connected(url) as connection:
+        return sa.inspect(connection).get_columns(table, schema)
 
 
 def test_five_hundred_tables_are_done_in_half_a_minute(database_url: str, tmp_path: Path) -> None:

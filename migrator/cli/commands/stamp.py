@@ -18,6 +18,8 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
     else:
         stamped = engine.stamp(options.revision, purge=options.purge, verify=not options.no_verify)
         output.report(stamped, quiet=options.quiet)
+        if stamped.not_compared and not options.quiet:
+            print(f"The schema is that of {output.heads(stamped.after)}. Not compared: {', '.join(stamped.not_compared)}.")
     return 0
 
 
