@@ -13,11 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations import Operations
 from alembic.operations.batch import ApplyBatchImpl
+from alembic.operations.ops import AlterColumnOp
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision
+from alembic.util import CommandError
+from sqlalchemy.types import TypeEngine
 
 from migrator.results import Direction
 
@@ -60,6 +64,11 @@ def context_replaced(migration: MigrationContext) -> Iterator[None]:
 def direction_of(function: Any) -> Direction:
     """Return which command made the `fn` of an environment; the name of the function inside `alembic.command` is all that tells."""
     return _DIRECTIONS[function.__name__]
+
+
+def is_check(function: Any) -> bool:
+    """Return whether `alembic check` made the `fn` of an environment; it runs through the hooks of `revision`, and only this tells."""
+    return getattr(function, "__qualname__", "").partition(".")[0] == "check"
 
 
 def walk(script: ScriptDirectory, direction: Direction, target: str, heads: Any) -> list[RevisionStep]:
@@ -125,15 +134,47 @@ def comes_with_a_column(index: sa.Index) -> bool:
     return bool(index._column_flag)
 
 
-class ExecutingImpl(SQLiteImpl):
-    """Alembic's SQLite, in which a subclass can leave out a statement.
+def variants(type_: TypeEngine[Any]) -> tuple[TypeEngine[Any], ...]:
+    """Return what the type is on particular databases, by `with_variant()`. Sends nothing.
+
+    `TypeEngine._variant_mapping` of SQLAlchemy, read at 2.1.9.
+    """
+    return tuple(type_._variant_mapping.values())
+
+
+class BatchImpl(SQLiteImpl):
+    """Alembic's SQLite, whose batch mode never changes a value by a CAST, and in which a subclass can send a statement itself.
 
     `DefaultImpl._exec`, read at Alembic 1.20.1: every statement of an operation goes through it, the copy of a batch's rows included.
+    `conversions` are what the revision declares with `sqlite_using`, for each table (schema, name) the expression of each column.
     """
 
-    def leaves_out(self, construct: Any) -> bool:
-        """Return whether the statement is not to be sent."""
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.conversions: dict[tuple[str | None, str], dict[str, str]] = {}
+
+    def cast_for_batch_migrate(self, existing: Any, existing_transfer: Any, new_type: Any) -> None:
+        """Leave the values alone: a CAST to DATETIME makes 2024 of '2024-05-06', one to JSON makes 0 of '{}'."""
+
+    def sends_itself(self, construct: Any) -> bool:
+        """Return whether the subclass has dealt with the statement, so that nothing is sent."""
         return False
 
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
-        return None if self.leaves_out(construct) else super()._exec(construct, *args, **kw)
+        return None if self.sends_itself(construct) else super()._exec(construct, *args, **kw)
+
+
+@Operations._to_impl.dispatch_for(AlterColumnOp, qualifier="sqlite")
+def _alter_column(operations: Operations, operation: AlterColumnOp) -> None:
+    """Hear `sqlite_using`, which Alembic's batch mode does not hand on; all else is left to what is registered for every database.
+
+    `Operations._to_impl`, read at Alembic 1.20.1: `implementation_for()` has no parameter for one database.
+    """
+    using = operation.kw.get("sqlite_using")
+    impl = operations.migration_context.impl
+    if using is not None and operation.modify_type is None:
+        raise CommandError("sqlite_using must be used with the type_ parameter")
+    if using is not None and isinstance(impl, BatchImpl):
+        table = (operation.schema, operation.table_name)
+        impl.conversions.setdefault(table, {})[operation.column_name] = str(using)
+    Operations._to_impl.dispatch(operation)(operations, operation)

@@ -180,7 +180,9 @@ class Migrator(Project):
             script = migration.script
             assert script is not None
             texts = files.load(script)
-            consistency.check_against_log(script, heads, self._entries(migration), texts)
+            assert migration.connection is not None
+            log = Log.of(migration, self.settings)
+            consistency.check_against_log(script, heads, log, migration.connection, texts)
             walk = partial(alembic_private.walk, script, direction, revision)
             made = plan.make(revision, lambda at, _: walk(at), heads, migration, texts)
             return tuple(step.planned for step in made)
@@ -200,14 +202,14 @@ class Migrator(Project):
         return tuple(found)
 
     def require_head(self) -> None:
-        """Raise unless the database is exactly at the head of the files. Reads only; never migrates.
+        """Raise unless every revision of the files is applied, and no other. Reads only; never migrates.
 
         NotAtHead when it is behind, HistoryError when it is ahead of the files or at a revision that neither files nor log know.
         """
         found = self.status()
-        wanted = (found.head,) if found.head else ()
-        if found.at != wanted:
-            raise error("not-at-head", at=found.at, wanted=wanted)
+        if found.pending:
+            target = "head" if len(found.heads) == 1 else "heads"
+            raise error("not-at-head", at=found.at, wanted=found.heads, target=target)
 
     def _replay(self, migration: MigrationContext, earlier: "Replay | None" = None) -> "Replay":
         from migrator.schema.replay import Replay
@@ -237,13 +239,13 @@ class Migrator(Project):
 
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None
-        return status(migration.script, heads, self._entries(migration), url=self.url)
-
-    def _entries(self, migration: MigrationContext, limit: int | None = None) -> tuple[Entry, ...]:
         assert migration.connection is not None
-        dialect = dialects.of(migration.connection)
-        log = Log(dialect, migration.version_table_schema, self.settings.root, self.settings.log)
-        return log.read(migration.connection, limit=limit)
+        log = Log.of(migration, self.settings)
+        return status(migration.script, heads, log, migration.connection, url=self.url)
+
+    def _entries(self, migration: MigrationContext, limit: int | None) -> tuple[Entry, ...]:
+        assert migration.connection is not None
+        return Log.of(migration, self.settings).read(migration.connection, limit=limit)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """The private names of Alembic that the engine uses still do what it uses them for."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -55,6 +57,19 @@ def test_the_function_of_a_command_tells_its_direction(
     assert found == [direction]
 
 
+def test_the_function_of_check_is_told_from_that_of_revision(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def run_env(self: ScriptDirectory) -> None:
+        found.append(alembic_private.is_check(alembic_private.environment().context_opts["fn"]))
+
+    monkeypatch.setattr(ScriptDirectory, "run_env", run_env)
+    for run in (command.current, command.check, lambda config: command.revision(config, autogenerate=True)):
+        with suppress(Exception):  # nothing was compared
+            run(config)
+    assert found == [False, True, False]
+
+
 def test_the_steps_of_a_walk_are_those_of_the_command(script: ScriptDirectory) -> None:
     up = alembic_private.walk(script, "upgrade", "head", ())
     down = alembic_private.walk(script, "downgrade", "base", ("002",))
@@ -98,3 +113,21 @@ def test_a_comparison_that_fails_says_what_was_compared(postgres_url: str) -> No
             compare_metadata(context, metadata)
     assert alembic_private.compared(failed.value) == "the server default of animals.name"
     assert alembic_private.compared(ValueError("elsewhere")) is None
+
+
+def test_the_variants_of_a_type_are_found() -> None:
+    plain, small = sa.BigInteger(), sa.Integer()
+    assert alembic_private.variants(plain) == ()
+    assert alembic_private.variants(plain.with_variant(small, "sqlite")) == (small,)
+
+
+def test_an_operation_is_heard_on_sqlite_and_then_done_as_alembic_does_it(tmp_path: Path) -> None:
+    with sa.create_engine("sqlite://").connect() as connection:
+        context = MigrationContext.configure(connection)
+        context.impl = alembic_private.BatchImpl(connection.dialect, connection, False, True, None, {})
+        connection.exec_driver_sql("CREATE TABLE t (v TEXT)")
+        connection.exec_driver_sql("INSERT INTO t VALUES ('2024-05-06')")
+        with Operations(context).batch_alter_table("t") as batch:
+            batch.alter_column("v", type_=sa.Date(), sqlite_using="date(v)")
+        assert context.impl.conversions == {(None, "t"): {"v": "date(v)"}}
+        assert connection.exec_driver_sql("SELECT v FROM t").scalar() == "2024-05-06"

@@ -45,8 +45,8 @@ def refused(*arguments: Any, **options: Any) -> MigratorError:
 
 
 def test_the_settings_are_those_that_alembic_ini_may_say() -> None:
-    names = ("lock_wait", "lock_timeout", "retry_for", "statement_timeout", "log", "run_stored", "verify_stamp")
-    assert (*names, "owned_tables") == NAMES
+    names = ("lock_wait", "lock_timeout", "retry_for", "statement_timeout", "log", "log_table", "log_key")
+    assert (*names, "run_stored", "verify_stamp", "owned_tables", "accept_loss") == NAMES
     assert {field.name for field in fields(Settings)} == {"root", "database_url", "source", *NAMES}
 
 
@@ -81,9 +81,7 @@ def test_a_name_that_is_like_no_other_is_refused_with_the_list(ini: Path) -> Non
     assert "did you mean" not in str(said)
 
 
-@pytest.mark.parametrize(
-    "name", ["drop_adopted", "accept_loss", "accept_harmless", "adopting", "bridge", "root", "source"]
-)
+@pytest.mark.parametrize("name", ["drop_adopted", "accept_harmless", "adopting", "bridge", "root", "source"])
 def test_what_one_command_says_is_no_setting(ini: Path, name: str) -> None:
     assert refused(ini, **{name: True}).fields["name"] == name
     write(ini, f"{name} = true")

@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from migrator.cli import output
 from migrator.cli.command import switch
+from migrator.errors.printable import printable
 
 if TYPE_CHECKING:
     from migrator.errors.tree import MigratorError
@@ -39,11 +41,12 @@ def asked_for(work: Callable[..., "Report"], options: argparse.Namespace) -> "Re
 
 def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
     """Show why it is refused, with the stored texts that would be run, and ask whether to continue."""
-    print(str(refusal).rpartition("\n")[0], file=sys.stderr)
+    output.say(str(refusal).rpartition("\n")[0], file=sys.stderr)
     texts: Mapping[str, Any] = refusal.fields.get("texts", {})
     for name, text in texts.items():
-        print(f"--- revision {name}, as it was applied; its file is gone\n{text}", file=sys.stderr)
-    if yes or not sys.stdin.isatty():
+        heading = f"--- revision {printable(name)}, as it was applied; its file is gone"
+        output.say(f"{heading}\n{text}", file=sys.stderr)
+    if yes or sys.stdin is None or not sys.stdin.isatty():
         return yes
     print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -55,6 +55,10 @@ class Questions:
         """
         raise NotImplementedError
 
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        """Return the tables of a schema, None for the default one, that look like Alembic's: one column, `version_num`. Reads only."""
+        return frozenset()
+
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""
         return {}

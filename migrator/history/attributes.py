@@ -50,7 +50,7 @@ class StepOptions:
             lock_timeout=settings.lock_timeout if self.lock_timeout is None else self.lock_timeout,
             statement_timeout=settings.statement_timeout if self.statement_timeout is None else self.statement_timeout,
             retry_for=settings.retry_for if self.retry_for is None else self.retry_for,
-            accept_loss=frozenset(self.accept_loss),
+            accept_loss=frozenset((*settings.accept_loss, *self.accept_loss)),
         )
 
 

@@ -25,7 +25,6 @@ from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.history import file_text
 from migrator.history.attributes import StepOptions
-from migrator.history.log import LOG_TABLE
 from migrator.masking import scrub
 from migrator.schema.snapshot import Snapshot, reflecting, snapshot, tables_in
 from migrator.settings import Settings
@@ -87,7 +86,7 @@ class Replay:
     @property
     def tools_tables(self) -> frozenset[str]:
         """The tables that belong to the tool and not to the schema, with their schema in front and without."""
-        names, schema = (self.migration.version_table, LOG_TABLE), self.migration.version_table_schema
+        names, schema = (self.migration.version_table, self.settings.log_table), self.migration.version_table_schema
         return frozenset((*names, *(f"{schema}.{name}" for name in names if schema)))
 
     @cached_property

@@ -75,3 +75,17 @@ def test_a_broken_key_is_rolled_back(tmp_path: Path) -> None:
             upgrade(ours)
         assert caught.value.code == "foreign-keys-broken"
         assert ours.ask("SELECT count(*) FROM p") == [1]
+
+
+def test_values_are_looked_at_and_converted(tmp_path: Path) -> None:
+    before = "CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('2024-05-06T07:08'), ('soon');"
+    body = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', type_=sa.DateTime())"
+    words = "1 of 2 values of v do not fit DATETIME, for example 'soon'"
+    with (
+        project(tmp_path / "refused", upgrading(body), before=before) as ours,
+        pytest.raises(StepFailed, match=words),
+    ):
+        upgrade(ours)
+    with project(tmp_path / "ours", upgrading(body, own="accept_loss = ('t: values of v',)"), before=before) as ours:
+        upgrade(ours)
+        assert ours.ask("SELECT v FROM t") == ["2024-05-06 07:08:00.000000", "soon"]

@@ -82,7 +82,7 @@ BREAKING = {
     "a column with a default": "op.execute('ALTER TABLE free ADD COLUMN u INTEGER DEFAULT 44 REFERENCES users (id)')\n"
     "op.execute('INSERT INTO free (id) VALUES (1)')",
     "a parent's key converted": "op.execute('DELETE FROM notes WHERE id = 2')\nop.execute('DELETE FROM users WHERE id = 2')\n"
-    + REBUILD.format("users", "email", "sa.Integer()"),
+    + REBUILD.format("users", "email", "sa.Integer(), sqlite_using='length(email)'"),
     "a trigger": "op.execute('CREATE TRIGGER t AFTER INSERT ON free BEGIN DELETE FROM users; END')\n"
     "op.execute('INSERT INTO free VALUES (1, NULL)')",
     "the driver's own connection": "op.get_bind().connection.driver_connection.execute('DELETE FROM users')",

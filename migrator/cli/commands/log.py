@@ -1,11 +1,12 @@
 """`log`: what really ran."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli import output
-from migrator.cli.command import JSON, Command, argument
+from migrator.cli.command import JSON, Command, argument, switch
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
@@ -15,13 +16,25 @@ _HEADING = ("finished at", "revision", "direction", "outcome", "took", "by", "de
 
 
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
-    """Print the entries of the log, newest first, each with its error where it has one."""
-    entries = engine.log(options.limit)
+    """Print the newest entries of the log, newest first, each with its error where it has one; say if there are older ones."""
+    limit = None if options.all else options.limit
+    entries = engine.log(None if limit is None else limit + 1)
+    if limit is not None and len(entries) > limit:
+        entries = entries[:limit]
+        if not options.quiet:
+            output.say(f"These are the newest {limit} entries; --all lists all.", file=sys.stderr)
     if options.json:
         output.document([_document(entry) for entry in entries])
     else:
         output.table(_HEADING, [_row(entry) for entry in entries])
     return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it is a number of entries, 1 or more")
+    return number
 
 
 def _row(entry: "Entry") -> tuple[str, ...]:
@@ -39,5 +52,9 @@ COMMAND = Command(
     "log",
     "list what really ran, newest first",
     run,
-    (JSON, argument("--limit", type=int, metavar="N", help="only the newest N entries")),
+    (
+        JSON,
+        argument("--limit", type=_count, default=100, metavar="N", help="the newest N entries (%(default)s)"),
+        switch("--all", "all entries"),
+    ),
 )

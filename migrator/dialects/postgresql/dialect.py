@@ -17,6 +17,11 @@ from migrator.dialects.schema_object import SchemaObject
 from migrator.dialects.scratch import Scratch
 from migrator.settings import Settings
 
+_VERSION_TABLES = """
+    SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND 'version_num' = (
+        SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+"""
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
 _TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
 _ADVICE = {
@@ -63,6 +68,9 @@ class PostgreSQL(Dialect):
         self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
     ) -> dict[str, SchemaObject]:
         return objects.objects(connection, self, ignore=ignore, memo=memo)
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return frozenset(connection.execute(sa.text(_VERSION_TABLES), {"schema": schema}).scalars())
 
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         sessions.lock_definitions(connection, tables)

@@ -17,6 +17,7 @@ from migrator.dialects.scratch import Scratch
 from migrator.dialects.sqlite import offline, scratch
 from migrator.dialects.sqlite.catalog import objects, sql_texts
 from migrator.dialects.sqlite.session import SQLiteSession
+from migrator.dialects.sqlite.url import file_of
 from migrator.settings import Settings
 
 _ADVICE = {
@@ -39,10 +40,12 @@ class SQLite(Dialect):
         return SQLiteSession(self, connection, settings)
 
     def missing(self, url: sa.URL) -> str | None:
-        path = url.database
-        if not path or path == ":memory:" or path.startswith("file:") or Path(path).exists():
-            return None
-        return path
+        path = file_of(url)
+        # SQLite takes "x/.." out of a path before it opens the file, even where there is no x.
+        return None if path is None or Path(path).resolve().exists() else path
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return sql_texts.version_tables(connection, schema or "main")
 
     def objects(
         self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.exc import OperationalError
 
+from migrator.dialects.sqlite.catalog import sql_texts
 from migrator.dialects.sqlite.sql.statement import Statement
 from migrator.dialects.sqlite.sql.tokens import cut, names_in, quoted
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
@@ -198,7 +199,8 @@ class ForeignKeys:
         columns: dict[tuple[str, int], list[str]] = {}
         steady: dict[str, bool] = {}
         for child in {row[0] for row in rows}:
-            steady[child] = self._has_steady_rowids(child)
+            # A rebuild that is written out in SQL gives new rowids to a table where no column is the rowid.
+            steady[child] = sql_texts.has_rowid_column(self._seen.ask, "main", child)
             for number, _, _, column, *_ in self._seen.ask(f"PRAGMA main.foreign_key_list({quoted(child)})"):
                 columns.setdefault((child, number), []).append(column)
         for child, rowid, parent, number in rows:
@@ -213,12 +215,6 @@ class ForeignKeys:
     def _primary_key(self, table: str) -> frozenset[str]:
         rows = self._seen.ask(f"PRAGMA main.table_info({quoted(table)})")
         return frozenset(row[1].casefold() for row in rows if row[5])
-
-    def _has_steady_rowids(self, table: str) -> bool:
-        """Whether a rebuild keeps the rowids: it gives new ones to a table where no column is the rowid."""
-        keys = [row for row in self._seen.ask(f"PRAGMA main.table_info({quoted(table)})") if row[5]]
-        own_index = any(row[3] == "pk" for row in self._seen.ask(f"PRAGMA main.index_list({quoted(table)})"))
-        return len(keys) == 1 and keys[0][2].upper() == "INTEGER" and not own_index
 
 
 def _touches(does: Statement, columns: frozenset[str]) -> bool:

@@ -184,5 +184,6 @@ def _ignore_what_is_kept() -> None:
         "Unnamed CHECK constraint",
         "Did not recognize type",
         "Could not instantiate type",
+        "Table '_alembic_tmp_",
     ):
         warnings.filterwarnings("ignore", message=text)

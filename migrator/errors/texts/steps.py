@@ -85,7 +85,21 @@ TEXTS: dict[str, Message] = {
         StepFailed,
         "Revision {revision} ({path}) rebuilds the table {table} and would lose:{lost!b}",
         "Say in the revision what happens to it (drop it, or create it again). If it is meant to go, write this next to `revision`:\n"
-        "{accept}\nThen run it again:\n  {cli} {direction}",
+        "{accept}\n(the setting accept_loss takes the same texts, if the file is not yours). Then run it again:\n  {cli} {direction}",
+    ),
+    "values-unfit": Message(
+        StepFailed,
+        "Revision {revision} ({path}) changes the type of columns of {table} on SQLite, and their values would be lost or read as "
+        "others:{unfit!b}",
+        "Fix these rows first, or write the conversion into the revision, for both databases; each is an expression in SQL:\n"
+        "    batch.alter_column({column!r}, type_=…, sqlite_using='…', postgresql_using='…')\n"
+        "To keep the values as they are, write this next to `revision`:\n{accept}\n"
+        "(the setting accept_loss takes the same texts, if the file is not yours). Then run it again:\n  {cli} {direction}",
+    ),
+    "not-a-table": Message(
+        StepFailed,
+        "Revision {revision} ({path}) changes {table!r} with batch_alter_table, which {what}.",
+        "Name a table there; a view is dropped and created again, with op.execute(). Then run it again:\n  {cli} {direction}",
     ),
     "table-sql-unreadable": Message(
         StepFailed,

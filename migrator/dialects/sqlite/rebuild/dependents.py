@@ -37,6 +37,11 @@ class Dependent:
         question = f"SELECT sql FROM {quoted(self.schema)}.sqlite_master WHERE type = ? AND name = ?"
         return connection.exec_driver_sql(question, (self.kind, self.name)).scalar() == self.sql
 
+    def exists(self, connection: Connection) -> bool:
+        """Return whether one of its kind and name is in the database, whatever its text: renaming a column changes that. Reads only."""
+        question = f"SELECT 1 FROM {quoted(self.schema)}.sqlite_master WHERE type = ? AND name = ? COLLATE NOCASE"
+        return bool(connection.exec_driver_sql(question, (self.kind, self.name)).all())
+
     def has_a_like(self, connection: Connection) -> bool:
         """Return whether its table has one of this name, or an index that says the same under another name. Reads only."""
         there = [other for other in on_table(connection, self.schema, self.table) if other.kind == self.kind]

@@ -13,15 +13,14 @@ import sqlalchemy as sa
 from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
 from sqlalchemy.engine import Connection
 
-from migrator.alembic_private import ExecutingImpl
+from migrator.alembic_private import BatchImpl
 from migrator.dialects.sqlite.rebuild.dependents import on_table
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.rebuild.table_change import TableChange
 from migrator.dialects.sqlite.sql.statement import Statement
-from migrator.dialects.sqlite.sql.tokens import same
 
 
-class RebuildImpl(ExecutingImpl):
+class RebuildImpl(BatchImpl):
     """Alembic's SQLite, with rebuilds that lose nothing. The session sets `step` before each try of a step."""
 
     step: RebuildStep
@@ -56,15 +55,14 @@ class RebuildImpl(ExecutingImpl):
         elif not change.done:
             change.create()
 
-    def leaves_out(self, construct: Any) -> bool:
-        # The copy of the rows: nothing is copied if SQLite has changed the table directly.
+    def sends_itself(self, construct: Any) -> bool:
+        # The copy of the rows; nothing is copied if SQLite has changed the table directly.
         change = self._change
-        return (
-            change is not None
-            and change.done
-            and isinstance(construct, sa.Insert)
-            and construct.table is change.new_table
-        )
+        if change is None or not isinstance(construct, sa.Insert) or construct.table is not change.new_table:
+            return False
+        if not change.done:
+            change.copy()
+        return True
 
     def drop_table(self, table: sa.Table, **kw: Any) -> None:
         change = self._change
@@ -94,9 +92,7 @@ class RebuildImpl(ExecutingImpl):
         """
         step, kind = self.step, does.kind.lower()
         if does.verb == "CREATE":
-            for dependent in [d for d in step.put_back if d.kind == kind and same(d.name, does.name)]:
-                step.put_back.remove(dependent)
-                dependent.drop(self._connected)
+            step.give_way(self._connected, kind, does.name)
         elif (does.verb, kind) == ("DROP", "table"):
             step.dropped[does.name.casefold()] = on_table(self._connected, "main", does.name)
         elif kind == "rename" and does.columns is None:

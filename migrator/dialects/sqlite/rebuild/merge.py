@@ -20,7 +20,8 @@ class Merge:
     """The three definitions of `table`, and after `run()` what becomes of them.
 
     `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that its revision declares,
-    `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns.
+    `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns,
+    `makes_key` that it makes a primary key.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Merge:
     accepted: frozenset[str] = frozenset()
     restates_checks: bool = False
     arranges: bool = False
+    makes_key: bool = False
 
     items: list[str] = field(default_factory=list)
     """The new table, to be joined by commas."""
@@ -39,6 +41,10 @@ class Merge:
     """What cannot be kept and was not accepted, in words."""
     direct: bool = True
     """Whether columns are only added at the end or removed, and nothing else changes."""
+    retyped: set[str] = field(default_factory=set)
+    """The columns that get another declared type."""
+    taken_along: list[str] = field(default_factory=list)
+    """The keys that go with a column, in words, because PostgreSQL drops them with it as well."""
     converted: set[str] = field(default_factory=set)
     """The columns whose values may change, or may compare in another way afterwards."""
     keys_lost: bool = False
@@ -83,6 +89,8 @@ class Merge:
         known = [clause.spelled for _, clause in self.base.every()]
         additions: Additions = []
         for column, clause in self.new.every():
+            if clause.kind == "PRIMARY KEY" and self._is_left_over():
+                continue
             if clause.spelled in known:
                 known.remove(clause.spelled)
                 if clause.kind != "PRIMARY KEY" or self._same_primary_key():
@@ -110,7 +118,9 @@ class Merge:
                 self.keys_lost |= clause.kind in ("PRIMARY KEY", "UNIQUE")
             elif match and match.name and clause.name is None and clause.kind != "PRIMARY KEY":
                 # batch_alter_table(naming_convention=…) names what had no name, and later revisions may drop it by that name.
-                self._kept[id(clause)] = f"CONSTRAINT {match.tokens[1].text} {clause.text}"
+                self._kept[id(clause)] = clause.under(match.tokens[1].text)
+            elif clause.kind == "PRIMARY KEY" and (name := self._new_name_of_the_primary_key()):
+                self._kept[id(clause)] = clause.under(name)
             else:
                 self._kept[id(clause)] = clause.text
 
@@ -122,7 +132,9 @@ class Merge:
         about = set(clause.columns) & self.old.columns.keys()
         words = self._words(column, clause)
         if about & self._gone:
-            if not about <= self._gone:
+            if not about <= self._gone and clause.kind == "UNIQUE":
+                self.taken_along.append(words)
+            elif not about <= self._gone:
                 self._lose(words)
             return False
         if clause.kind == "CHECK" and clause.name is None and self.restates_checks:
@@ -141,12 +153,26 @@ class Merge:
             return base is new
         return base.columns == new.columns and base.says("AUTOINCREMENT") == new.says("AUTOINCREMENT")
 
+    def _is_left_over(self) -> bool:
+        """Return whether the key in `new` is what Alembic leaves of one that loses a column; PostgreSQL drops the whole key."""
+        columns = set(self.old.primary_key[1].columns) if self.old.primary_key else set()
+        return not self.makes_key and bool(self._gone & columns) and not columns <= self._gone
+
+    def _new_name_of_the_primary_key(self) -> str | None:
+        """Return the name that create_primary_key() gives a key of the same columns, None if the step does not name it anew."""
+        base, new = self.base.primary_key, self.new.primary_key
+        assert base is not None
+        assert new is not None
+        return new[1].tokens[1].text if new[1].name is not None and new[1].name != base[1].name else None
+
     def _primary_key_stays(self, column: Column | None, clause: Clause) -> bool:
         if self._same_primary_key():
             return True
-        new, gone = self.new.primary_key, self._gone & set(clause.columns)
-        lacking = any(clause.says(word) and not (new and new[1].says(word)) for word in _EXTRAS)
-        if (lacking or gone) and gone != set(clause.columns):
+        new = self.new.primary_key
+        if self._gone & set(clause.columns):
+            if self._is_left_over() and (clause.name is None or clause.name in self.standing):
+                self.taken_along.append(self._words(column, clause))
+        elif any(clause.says(word) and not (new and new[1].says(word)) for word in _EXTRAS):
             self._lose(self._words(column, clause))
         return False
 
@@ -157,6 +183,8 @@ class Merge:
             kind for kind in _ATTRIBUTES if base is not None and base.says(kind) != new.says(kind) != old.says(kind)
         }
         pieces = [*self._pieces(old, new, meant), *(clause.text for column, clause in additions if column is new)]
+        if "TYPE" in meant:
+            self.retyped.add(old.key)
         if meant & {"TYPE", "COLLATE", "GENERATED"} or any(
             clause.text not in pieces for clause in old.clauses if clause.kind in ("COLLATE", "GENERATED")
         ):

@@ -7,6 +7,8 @@ from sqlalchemy.engine import Connection
 
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, mentioning
+from migrator.dialects.sqlite.rebuild.rows import Retyped
+from migrator.dialects.sqlite.sql.tokens import same
 from migrator.errors import error
 
 
@@ -41,6 +43,27 @@ class RebuildStep:
         if refused:
             texts = "".join(f"    {text!r},\n" for text in refused)
             raise error("rebuild-loses", table=table, lost=refused, accept=f"accept_loss = (\n{texts})")
+
+    def refuse_unfit(self, table: str, unfit: list[Retyped], rows: int) -> None:
+        """Raise StepFailed "values-unfit" with the lines that keep the values nevertheless, unless all of them are accepted."""
+        refused = [one for one in unfit if one.accepted_by(table) not in self.accepted]
+        if refused:
+            texts = "".join(f"    {one.accepted_by(table)!r},\n" for one in refused)
+            told = tuple(one.told(table, rows) for one in refused)
+            accept = f"accept_loss = (\n{texts})"
+            raise error("values-unfit", table=table, column=refused[0].column, unfit=told, accept=accept)
+
+    def note_put_back(self, dependents: list[Dependent]) -> None:
+        """Note what a rebuild created again, in the place of what an earlier rebuild did."""
+        names = {(dependent.kind, dependent.name) for dependent in dependents}
+        self.put_back = [old for old in self.put_back if (old.kind, old.name) not in names] + dependents
+
+    def give_way(self, connection: Connection, kind: str, name: str) -> None:
+        """Drop the index or trigger of this name that a rebuild put back, if it is still there: the step creates one itself."""
+        for dependent in [put for put in self.put_back if put.kind == kind and same(put.name, name)]:
+            self.put_back.remove(dependent)
+            if dependent.exists(connection):
+                dependent.drop(connection)
 
     def doubt(self, connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> None:
         """Note the views and triggers that mention the table, which is about to lose the columns `gone`. Reads only."""

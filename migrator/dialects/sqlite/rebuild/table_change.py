@@ -1,65 +1,44 @@
 """One table's change in batch mode: done directly, or by a new table in its place, with everything that depended on the old one."""
 
+import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import sqlalchemy as sa
-from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.types import NullType, UserDefinedType
 
-from migrator.alembic_private import comes_with_a_column, unchanged_table
+from migrator.alembic_private import BatchImpl, comes_with_a_column, unchanged_table
 from migrator.dialects.sqlite import disk_space
-from migrator.dialects.sqlite.rebuild import leftovers
+from migrator.dialects.sqlite.catalog import sql_texts
+from migrator.dialects.sqlite.rebuild import leftovers, rows
+from migrator.dialects.sqlite.rebuild.definitions import Definitions, Rename, correct_generated
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, on_table
 from migrator.dialects.sqlite.rebuild.merge import Merge
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
+from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.sql.create_table import Definition, parse
-from migrator.dialects.sqlite.sql.tokens import quoted, same
+from migrator.dialects.sqlite.sql.tokens import quoted
 from migrator.errors import error
 
+_log = logging.getLogger("migrator")
 _NOT_A_REFUSAL = ("locked", "disk", "full", "interrupted")
 
 
-class Untyped(UserDefinedType[Any]):
-    """A column without a declared type, for which SQLAlchemy has no DDL."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Return what follows the column's name, as SQLAlchemy asks for it."""
-        return ""
-
-
-class Rename(NamedTuple):
-    """A column's name before and after."""
-
-    old: str
-    new: str
-
-
 class TableChange:
-    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, the copy, `put_back()`.
+    """What a batch does to one table. `done` once SQLite has done it directly; else `create()`, `copy()`, `put_back()`.
 
     Everything happens in the step's transaction.
     """
 
-    def __init__(self, impl: SQLiteImpl, step: RebuildStep, batch: ApplyBatchImpl) -> None:
-        """Take from the batch what the engine does itself. Reads only. Raises StepFailed "table-sql-unreadable"."""
+    def __init__(self, impl: BatchImpl, step: RebuildStep, batch: ApplyBatchImpl) -> None:
+        """Take from the batch what the engine does itself. Reads only. Raises StepFailed "not-a-table" or "table-sql-unreadable"."""
         assert impl.connection is not None
         assert batch.new_table is not None
         self.impl, self.step, self.connection, self._batch = impl, step, impl.connection, batch
         self.old_table, self.new_table, self.new_name = batch.table, batch.new_table, batch.temp_table_name
         self.schema, self.name = batch.table.schema or "main", batch.table.name
         self.done = False
-        sql = self._ask(
-            "SELECT sql FROM {schema}.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", self.name
-        )
-        try:
-            old = parse(sql[0][0] or "")
-        except ValueError as cause:
-            raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
+        old = self._parsed()
         self._renames = list(self._take_renames())
         self._dependents = [
             found for found in on_table(self.connection, self.schema, self.name) if not self._is_dropped(found)
@@ -70,11 +49,39 @@ class TableChange:
         ]
         self._indexes += batch.new_indexes.values()
         batch.indexes, batch.new_indexes = {}, {}
+        if batch.reflected:
+            correct_generated(batch, old)
         self.merge = self._merge(old)
-        # A generated column has no value that could be copied.
-        for name, column in parse(self.text).columns.items():
-            if column.of("GENERATED"):
-                next((t for n, t in batch.column_transfers.items() if same(n, name)), {}).pop("expr", None)
+        self._rows = rows.Rows(self.connection, self.schema, *self._copied())
+
+    def _parsed(self) -> Definition:
+        found = self._ask("SELECT type, sql FROM {schema}.sqlite_master WHERE name = ? COLLATE NOCASE", self.name)
+        kind = next((kind for kind, _ in found if kind in ("table", "view")), None)
+        if kind != "table":
+            raise error("not-a-table", table=self.name, what="does not exist" if kind is None else "is a view")
+        try:
+            return parse(next(sql for kind, sql in found if kind == "table") or "")
+        except ValueError as cause:
+            raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
+
+    def _copied(self) -> tuple[list[str], list[rows.Retyped]]:
+        """Return the columns whose values are copied, which a generated one has none of, and those that get another type."""
+        batch, merge = self._batch, self.merge
+        columns = parse(self.text).columns
+        using = self.impl.conversions.pop((batch.table.schema, batch.table.name), {})
+        names = [
+            name
+            for name, transfer in batch.column_transfers.items()
+            if "expr" in transfer and not columns[name.casefold()].of("GENERATED")
+        ]
+        retyped = []
+        for name in names:
+            if name.casefold() in merge.retyped or name in using:
+                old = Kind(batch.table.c[name].type, merge.old.columns[name.casefold()].type_text, self.impl.dialect)
+                new = Kind(batch.columns[name].type, columns[name.casefold()].type_text, self.impl.dialect)
+                retyped.append(rows.Retyped(name, old, new, using.get(name)))
+                merge.converted.add(name.casefold())
+        return names, retyped
 
     @property
     def text(self) -> str:
@@ -84,35 +91,12 @@ class TableChange:
         return f"CREATE TABLE {where}{quoted(self.new_name)} ({','.join(self.merge.items)}\n) {options}".rstrip()
 
     def _merge(self, old: Definition) -> Merge:
-        batch = self._batch
-        merge = Merge(
-            table=self.name,
-            old=old,
-            base=self._compiled(unchanged_table(batch, self.impl)),
-            new=self._compiled(self.new_table),
-            standing=frozenset(str(name) for name in batch.named_constraints),
-            accepted=self.step.accepted,
-            # Alembic puts a new column after one that the same batch drops; only a column put before another is an order asked for.
-            arranges=bool(batch.partial_reordering)
-            or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
-            restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
-        ).run()
-        made = {clause.name for _, clause in merge.new.every()}
-        before = {str(constraint.name) for constraint in batch.table.constraints}
-        lacking = [name for name in batch.named_constraints if str(name) not in made and str(name) not in before]
-        merge.lost += [
-            f"{self.name}: the new constraint {name}, which names a column that is not there" for name in lacking
-        ]
+        definitions = Definitions(self._batch, self.impl.dialect, old, unchanged_table(self._batch, self.impl))
+        merge = definitions.merge(self._renames, self.step.accepted)
         gone = [column.name for column in merge.removed]
         merge.lost += [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
         self._dependents = [kept for kept in self._dependents if kept.label not in self.step.accepted]
         return merge
-
-    def _compiled(self, table: sa.Table) -> Definition:
-        for column in table.columns:
-            if isinstance(column.type, NullType):
-                column.type = Untyped()
-        return parse(str(sa.schema.CreateTable(table).compile(dialect=self.impl.dialect)).strip())
 
     def _take_renames(self) -> Iterator[Rename]:
         """Take the new names out of the batch, because SQLite itself renames a column everywhere: in CHECKs, triggers and views."""
@@ -154,25 +138,35 @@ class TableChange:
     def create(self) -> None:
         """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
 
-        Raises StepFailed "rebuild-loses", "table-left-over" or "disk-too-small", before anything is changed.
+        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small" or "values-unfit", before anything is changed.
         """
         self.step.refuse(self.name, self.merge.lost)
         leftovers.refuse(self.connection, self.schema, self.new_name, self.name)
         disk_space.check(self.connection, self.schema, self.name)
+        self.step.refuse_unfit(self.name, *self._rows.look(self.name))
+        for words in self.merge.taken_along:
+            _log.warning("Dropping a column also drops the key that it is a part of, as on PostgreSQL: %s", words)
         self._run("PRAGMA foreign_keys = OFF")  # an autocommit_block() may have had them switched on
         self._watch_keys()
         gone = tuple(column.name for column in self.merge.removed)
         self.step.doubt(self.connection, self.schema, self.name, gone)
-        self._saved = {name: self._rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
+        self._saved = {name: self._saved_rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
         self.step.keys.pause()
         self._run(self.text)
+
+    def copy(self) -> None:
+        """Copy the rows into the new table. They keep their rowids, which an index of another table may refer to."""
+        has_rowids = "WITHOUT ROWID" not in (*self.merge.old.options, *self.merge.options)
+        own = not has_rowids or sql_texts.has_rowid_column(self._ask, self.schema, self.new_name)
+        columns = (*self.merge.old.columns, *parse(self.text).columns)
+        self._rows.copy(self.name, self.new_name, rowid=None if own else rows.free_rowid(columns))
 
     def _watch_keys(self) -> None:
         """Note the keys that the rebuild may break: copying every row breaks none, unless a key is new or its columns are converted."""
         if self.schema != "main":
             return
         keys, merge = self.step.keys, self.merge
-        changed = merge.converted | {column.key for column in merge.removed} | self._cast()
+        changed = merge.converted | {column.key for column in merge.removed}
         concerned = {key.child for key in keys.keys if key.child == self.name.casefold() and key.columns & changed}
         concerned |= {key.child for key in keys.keys if key.parent == self.name.casefold() and key.to & changed}
         if merge.new_keys:
@@ -180,10 +174,6 @@ class TableChange:
         if merge.keys_lost or self._may_skip_rows:
             concerned |= keys.children(self.name)
         keys.concern(concerned)
-
-    def _cast(self) -> set[str]:
-        transfers = self._batch.column_transfers
-        return {name.casefold() for name, transfer in transfers.items() if isinstance(transfer.get("expr"), sa.Cast)}
 
     @property
     def _may_skip_rows(self) -> bool:
@@ -200,10 +190,10 @@ class TableChange:
 
     def put_back(self) -> None:
         """Create the indexes and triggers again from their own text, and restore SQLite's counter and statistics of the table."""
-        self.step.keys.resume()
         for dependent in self._dependents:
             dependent.create(self.connection)
-        self.step.put_back += self._dependents
+        self.step.keys.resume()  # what the engine creates again is not what the step creates
+        self.step.note_put_back(self._dependents)
         where = quoted(self.schema)
         key = parse(self.text).primary_key
         for _, seq in self._saved["sqlite_sequence"] if key and key[1].says("AUTOINCREMENT") else ():
@@ -237,7 +227,7 @@ class TableChange:
                 f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)} RENAME COLUMN {quoted(old)} TO {quoted(new)}"
             )
 
-    def _rows(self, table: str) -> list[Any]:
+    def _saved_rows(self, table: str) -> list[Any]:
         if not self._ask("SELECT 1 FROM {schema}.sqlite_master WHERE name = ?", table):
             return []
         column = "name" if table == "sqlite_sequence" else "tbl"

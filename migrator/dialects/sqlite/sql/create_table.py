@@ -42,6 +42,18 @@ class Clause:
         """Its tokens with its name, in one spelling."""
         return tuple(token.normal for token in self.tokens)
 
+    def under(self, name: str) -> str:
+        """Return its text under another name, written as SQL."""
+        start = self.tokens[2 if self.name is not None else 0].start - self.tokens[0].start
+        return f"CONSTRAINT {name} {self.text[start:]}"
+
+    @property
+    def inner(self) -> str:
+        """Its text from the first bracket to the last, of a generated column the expression."""
+        brackets = [token for token in self.tokens if token.text in ("(", ")")]
+        start = self.tokens[0].start
+        return self.text[brackets[0].end - start : brackets[-1].start - start] if brackets else ""
+
     def says(self, word: str) -> bool:
         """Return whether the word, in capitals, is one of its tokens."""
         return any(token.word == word for token in self.tokens)

@@ -1,0 +1,1 @@
+"""Random histories: what a database holds after each revision is what its operations mean."""
