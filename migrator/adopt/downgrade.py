@@ -30,9 +30,9 @@ def _gone(connection: Connection, replay: Replay, revision: str) -> Iterator[str
     order = list(replay.schemas)
     before, after = replay.schemas[order[order.index(revision) - 1]], replay.schemas[revision]
     for name in after:
-        if name not in before:
+        if name not in before and after[name].kind == "table":
             yield _table(connection, name)
-    for name in after.keys() & before.keys():
+    for name in sorted(after.keys() & before.keys()):
         kept = {column.name for column in before[name].columns}
         yield from (f"column {name}.{column.name}" for column in after[name].columns if column.name not in kept)
 

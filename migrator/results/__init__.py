@@ -29,6 +29,8 @@ class Report:
     before: tuple[str, ...]
     after: tuple[str, ...]
     steps: tuple[Applied, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    """After a stamp that compared the schema: what it did not compare, in words."""
 
     @property
     def seconds(self) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from sqlalchemy.engine import Connection
@@ -13,6 +13,9 @@ from migrator.masking import mask
 from migrator.results import Direction
 from migrator.settings import NAMED, Settings
 from migrator.url import driver_url
+
+if TYPE_CHECKING:
+    from migrator.schema.replay import Replay
 
 REPORT = "migrator.report"
 REQUEST = "migrator.request"
@@ -40,6 +43,8 @@ class Request:
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
     drop_adopted: bool = False
     """Whether a downgrade may go below the revision at which the database was adopted."""
+    replay: "Replay | None" = None
+    """What `adopt` has replayed already, so that its stamp need not do it again."""
     rerun_interrupted: bool = False
     """Whether a step that was interrupted, and cannot be resumed, may run again from its start."""
 

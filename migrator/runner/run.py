@@ -107,7 +107,9 @@ def _write(run: Run, steps: StepRunner, options: dict[str, Any]) -> Report:
     finally:
         opts["fn"] = function  # an env.py may call run() once for each of several schemas
     done = steps.progress
-    return Report(mask(run.connection.engine.url), done.before, done.at, done.applied)
+    compared = run.request.direction == "stamp" and run.request.verify and done.applied
+    not_compared = run.dialect.not_compared if compared else ()
+    return Report(mask(run.connection.engine.url), done.before, done.at, done.applied, not_compared)
 
 
 def _verify(run: Run, steps: StepRunner) -> None:

@@ -78,7 +78,7 @@ class Run:
         """The history in a scratch database; nothing happens until its schemas are asked for."""
         from migrator.schema.replay import Replay  # most runs never need it
 
-        return Replay(self.script, self.connection, self.dialect, self.settings, self.migration.version_table)
+        return Replay(self.script, self.connection, self.dialect, self.settings, self.migration, self.request.replay)
 
     def heads_on(self, other: Connection) -> tuple[str, ...]:
         """Read the version table on another connection, and end that transaction."""

@@ -47,6 +47,7 @@ def _show(adoption: "Adoption") -> None:
         )
         return
     output.say(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
+    output.say(f"Not compared: {', '.join(adoption.verdict.not_compared)}.")
     if alike:
         output.say(
             f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out."
@@ -84,6 +85,7 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
         "exact": verdict.best.exact,
         "alike": list(verdict.alike),
         "extra": list(verdict.extra),
+        "not_compared": list(verdict.not_compared),
         "matches": [
             {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
             for match in verdict.matches

@@ -17,6 +17,10 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
     else:
         stamped = engine.stamp(options.revision, purge=options.purge, verify=not options.no_verify)
         output.report(stamped, quiet=options.quiet)
+        if stamped.not_compared and not options.quiet:
+            output.say(
+                f"The schema is that of {output.heads(stamped.after)}. Not compared: {', '.join(stamped.not_compared)}."
+            )
     return 0
 
 
