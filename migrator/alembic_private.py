@@ -6,6 +6,7 @@ tells one of its errors by its words.
 
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from alembic.operations import Operations
 from alembic.operations.batch import ApplyBatchImpl
 from alembic.operations.ops import AlterColumnOp
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import RevisionStep
+from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision
 from alembic.util import CommandError
@@ -48,9 +49,26 @@ def environment() -> EnvironmentContext:
     return context._proxy  # type: ignore[attr-defined,no-any-return]
 
 
+@contextmanager
+def context_replaced(migration: MigrationContext) -> Iterator[None]:
+    """In the block let `alembic.context` answer with this migration, so that a revision that asks it works on the right connection."""
+    env = environment()
+    before = env._migration_context
+    env._migration_context = migration
+    try:
+        yield
+    finally:
+        env._migration_context = before
+
+
 def direction_of(function: Any) -> Direction:
     """Return which command made the `fn` of an environment; the name of the function inside `alembic.command` is all that tells."""
     return _DIRECTIONS[function.__name__]
+
+
+def is_check(function: Any) -> bool:
+    """Return whether `alembic check` made the `fn` of an environment; it runs through the hooks of `revision`, and only this tells."""
+    return getattr(function, "__qualname__", "").partition(".")[0] == "check"
 
 
 def walk(script: ScriptDirectory, direction: Direction, target: str, heads: Any) -> list[RevisionStep]:

@@ -110,7 +110,7 @@ class Migrator(Project):
         """
         from migrator.adopt import bridge as bridges, match
 
-        found = self._read(self._adoption)
+        found, replay = self._read(self._adoption)
         if found.is_there and not upgrade:
             return found
         target = found.verdict.best.revision if bridge is None else bridges.target_of(bridge)
@@ -118,7 +118,7 @@ class Migrator(Project):
             match.check(found, accept_harmless=accept_harmless)
         except StampRefused:
             if fix:
-                return self._read(partial(self._bridged, found))
+                return self._read(partial(self._bridged, found, replay))
             if bridge is None:
                 raise
         if dry_run:
@@ -127,7 +127,13 @@ class Migrator(Project):
             # A bridge adds a column at the end, which is another order than the history's: harmless, and not to be helped.
             harmless = accept_harmless or bridge is not None
             asked = Request(
-                direction="stamp", target=target, verify=True, accept_harmless=harmless, bridge=bridge, import_log=True
+                direction="stamp",
+                target=target,
+                verify=True,
+                accept_harmless=harmless,
+                bridge=bridge,
+                import_log=True,
+                replay=replay,
             )
             found = replace(found, report=self._write(command.stamp, asked, purge=bool(found.at)))
         if not upgrade:
@@ -174,7 +180,9 @@ class Migrator(Project):
             script = migration.script
             assert script is not None
             texts = files.load(script)
-            consistency.check_against_log(script, heads, self._entries(migration), texts)
+            assert migration.connection is not None
+            log = Log.of(migration, self.settings)
+            consistency.check_against_log(script, heads, log, migration.connection, texts)
             walk = partial(alembic_private.walk, script, direction, revision)
             made = plan.make(revision, lambda at, _: walk(at), heads, migration, texts)
             return tuple(step.planned for step in made)
@@ -194,46 +202,50 @@ class Migrator(Project):
         return tuple(found)
 
     def require_head(self) -> None:
-        """Raise unless the database is exactly at the head of the files. Reads only; never migrates.
+        """Raise unless every revision of the files is applied, and no other. Reads only; never migrates.
 
         NotAtHead when it is behind, HistoryError when it is ahead of the files or at a revision that neither files nor log know.
         """
         found = self.status()
-        wanted = (found.head,) if found.head else ()
-        if found.at != wanted:
-            raise error("not-at-head", at=found.at, wanted=wanted)
+        if found.pending:
+            target = "head" if len(found.heads) == 1 else "heads"
+            raise error("not-at-head", at=found.at, wanted=found.heads, target=target)
 
-    def _replay(self, migration: MigrationContext) -> "Replay":
+    def _replay(self, migration: MigrationContext, earlier: "Replay | None" = None) -> "Replay":
         from migrator.schema.replay import Replay
 
         assert migration.connection is not None
         assert migration.script is not None
         files.load(migration.script)
         dialect = dialects.of(migration.connection)
-        return Replay(migration.script, migration.connection, dialect, self.settings, migration.version_table)
+        migration.connection.rollback()  # a replay may take minutes
+        return Replay(migration.script, migration.connection, dialect, self.settings, migration, earlier)
 
-    def _adoption(self, heads: tuple[str, ...], migration: MigrationContext) -> "Adoption":
+    def _adoption(self, heads: tuple[str, ...], migration: MigrationContext) -> "tuple[Adoption, Replay]":
         from migrator.adopt import match, other_runners
         from migrator.results.adoption import Adoption
 
         replay = self._replay(migration)
-        return Adoption(heads, match.look(replay.connection, replay), other_runners.imported(replay.connection))
+        verdict = match.look(replay.connection, replay)
+        return Adoption(heads, verdict, other_runners.imported(replay.connection)), replay
 
-    def _bridged(self, found: "Adoption", heads: tuple[str, ...], migration: MigrationContext) -> "Adoption":
+    def _bridged(
+        self, found: "Adoption", earlier: "Replay", heads: tuple[str, ...], migration: MigrationContext
+    ) -> "Adoption":
         from migrator.adopt import bridge
 
-        replay = self._replay(migration)
+        replay = self._replay(migration, earlier)
         return replace(found, bridge=bridge.write_for(replay.connection, replay, found))
 
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None
-        return status(migration.script, heads, self._entries(migration), url=self.url)
-
-    def _entries(self, migration: MigrationContext, limit: int | None = None) -> tuple[Entry, ...]:
         assert migration.connection is not None
-        dialect = dialects.of(migration.connection)
-        log = Log(dialect, migration.version_table_schema, self.settings.root, self.settings.log)
-        return log.read(migration.connection, limit=limit)
+        log = Log.of(migration, self.settings)
+        return status(migration.script, heads, log, migration.connection, url=self.url)
+
+    def _entries(self, migration: MigrationContext, limit: int | None) -> tuple[Entry, ...]:
+        assert migration.connection is not None
+        return Log.of(migration, self.settings).read(migration.connection, limit=limit)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One project and its database, as Alembic is called for it."""
 
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from migrator.masking import mask
 from migrator.results import Report
 from migrator.runner.alembic_errors import translate_alembic_errors
 from migrator.runner.request import REPORT, REQUEST, SETTINGS, Request
-from migrator.settings import Settings
+from migrator.settings import NAMED, Settings
 from migrator.url import driver_url
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Project:
         self.path = Path(config).absolute()
         self.settings = settings
         self._connection = connection
+        self._connected: str | None = None
 
     def call(
         self,
@@ -54,16 +56,32 @@ class Project:
 
     def alembic_config(self, **options: Any) -> Config:
         """Return a `Config` of Alembic's for this project and database, for what this class does not wrap."""
-        config = Configuration(self.path, **options)
+        config = Configuration(
+            self.path, stdout=sys.stdout, **options
+        )  # Alembic's default is what it was at its import
+        if self.settings.source == NAMED:  # for an env.py that reads alembic.ini and knows nothing of ours
+            written = config.get_main_option("sqlalchemy.url", "")
+            config.set_main_option("sqlalchemy.url", self._text_of_the_url(written).replace("%", "%%"))
         config.attributes |= {SETTINGS: self.settings, "connection": self._connection}
         return config
 
     @property
     def url(self) -> str:
-        """The database's URL for people: without a password."""
+        """The database's URL for people: without a password. After a look it is the one that env.py has connected to."""
+        if self._connected is not None:
+            return self._connected
         if self._connection is not None:
             return mask(self._connection.engine.url)
         return mask(driver_url(self.settings.database_url, root=self.settings.root, source=self.settings.source))
+
+    def _text_of_the_url(self, written: str) -> str:
+        """The URL as text, with the driver that it names, else that of alembic.ini: an asynchronous env.py needs that one."""
+        text = self.settings.database_url.strip()
+        url = driver_url(text, root=self.settings.root, source=self.settings.source)
+        asked, own = text.partition("://")[0], written.partition("://")[0]
+        if "+" not in asked and own.partition("+")[0] == url.get_backend_name():
+            asked = own
+        return (url.set(drivername=asked) if "+" in asked else url).render_as_string(hide_password=False)
 
     def _write(self, function: Callable[..., None], request: Request, **options: Any) -> Report:
         """Call one of Alembic's commands that write, with a request's permissions, and return what the run reported."""
@@ -84,6 +102,8 @@ class Project:
             script = ScriptDirectory.from_config(config)
 
             def answer(heads: tuple[str, ...], migration: MigrationContext) -> list[Any]:
+                if migration.connection is not None:
+                    self._connected = mask(migration.connection.engine.url)
                 answers.append(function(heads, migration))
                 return []
 

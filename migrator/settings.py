@@ -9,13 +9,16 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from configparser import ConfigParser, Error as IniError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from migrator import env_file
 from migrator.errors import error
 
 DEFAULT_URL = "sqlite:///app.db"
+NAMED = "--database-url"
+"""The `source` of a URL that was given as an argument, on the command line or in Python."""
 _URL_VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 _PREFIX = "MIGRATOR_"
 # Variables that Kubernetes sets in every container, here for a service called "migrator" or "migrator-…"
@@ -23,6 +26,10 @@ _PREFIX = "MIGRATOR_"
 _KUBERNETES = re.compile(r"MIGRATOR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\w+)?)")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _OLD_NAMES = {"audit": "log", "own": "owned_tables"}
+_PLAIN_NAME = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]{0,49}"
+)  # an index and a constraint are named after it, and PostgreSQL's names have 63 bytes
+_SHORTEST_KEY = 16  # characters
 _DANGEROUS = {
     "lock_timeout": "0 would wait for ever and queue every writer behind the wait",
     "statement_timeout": "0 would switch it off; leave it out instead",
@@ -52,6 +59,10 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(name, str) for name in value)
 
 
+def _is_key(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) >= _SHORTEST_KEY)
+
+
 _SECONDS = _Kind(float, _is_seconds, "a number of seconds, 0 or more")
 _MILLISECONDS = _Kind(int, _is_milliseconds, f"a whole number of milliseconds, 1 to {2**31 - 1}")
 _SWITCH = _Kind(lambda text: _WORDS[text.lower()], lambda value: isinstance(value, bool), "yes or no")
@@ -59,6 +70,12 @@ _LINES = _Kind(
     lambda text: tuple(line.strip() for line in text.splitlines() if line.strip()), _is_names, "texts, one in each line"
 )
 _TABLES = _Kind(lambda text: tuple(text.replace(",", " ").split()), _is_names, "names of tables, separated by commas")
+_TABLE = _Kind(
+    str,
+    lambda value: isinstance(value, str) and _PLAIN_NAME.fullmatch(value) is not None,
+    "the name of a table, at most 50 letters, digits and _",
+)
+_KEY = _Kind(str, _is_key, f"a text of {_SHORTEST_KEY} characters or more, which is not shown")
 
 _KINDS: dict[str, _Kind] = {
     "lock_wait": _SECONDS,
@@ -66,6 +83,8 @@ _KINDS: dict[str, _Kind] = {
     "retry_for": _SECONDS,
     "statement_timeout": _MILLISECONDS,
     "log": _SWITCH,
+    "log_table": _TABLE,
+    "log_key": _KEY,
     "run_stored": _SWITCH,
     "verify_stamp": _SWITCH,
     "owned_tables": _TABLES,
@@ -95,7 +114,11 @@ class Settings:
     statement_timeout: int | None = None
     """Milliseconds that one statement of a step may take on PostgreSQL; None leaves the server's own setting."""
     log: bool = True
-    """Whether each step is recorded in the `migration_log` table."""
+    """Whether each step is recorded in the log."""
+    log_table: str = "migration_log"
+    """The name of the log's table, which is next to the version table."""
+    log_key: str | None = field(default=None, repr=False)
+    """What the texts in the log are signed with; where it is set, no text without its signature is run. Never shown."""
     run_stored: bool = False
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
     verify_stamp: bool = True
@@ -132,9 +155,10 @@ class Settings:
         parser = read_ini(ini)
         root = (ini.parent if ini else Path()).absolute()
         given = {name: value for name, value in arguments.items() if value is not None}
-        url, source = _find_url(root, parser, section, environ)
         if "database_url" in given:
-            url, source = given.pop("database_url"), "--database-url"
+            url, source = given.pop("database_url"), NAMED
+        else:
+            url, source = _find_url(root, parser, section, environ)
         values = _from_file(parser) | _from_environment(environ)
         values |= _todays(given, {name: name for name in (*NAMES, *_OLD_NAMES)}, others=("database_url",))
         converted = {name: _convert(name, value) for name, value in values.items()}
@@ -208,29 +232,20 @@ def warn_of_old_name(old: str, new: str) -> None:
 
 
 def _find_url(root: Path, parser: ConfigParser, section: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    dotenv = _read_dotenv(root / ".env")
+    dotenv: Mapping[str, str] | None = None
     for name in _URL_VARIABLES:
-        for place, values in ((name, environ), (f"{name} in .env", dotenv)):
-            if (value := values.get(name)) is not None:
-                return value, place
+        if name in environ:
+            return environ[name], name
+        if dotenv is None:
+            dotenv = env_file.read(root / ".env", [each for each in _URL_VARIABLES if each not in environ])
+        if name in dotenv:
+            return dotenv[name], f"{name} in .env"
     value = parser.get(section, "sqlalchemy.url", fallback=None)
     if value is None:
         return DEFAULT_URL, "the default"
     # Alembic's own manual has % doubled here; in a URL a doubled % can mean nothing else.
     tokens = {"%%": "%", "%(here)s": str(root).replace("%", "%25").replace("?", "%3F")}
     return re.sub(r"%%|%\(here\)s", lambda found: tokens[found[0]], value), "sqlalchemy.url in alembic.ini"
-
-
-def _read_dotenv(path: Path) -> Mapping[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path, interpolate=False)
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error("config-unreadable", path=path, reason=str(cause)) from cause
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _convert(name: str, value: Any) -> Any:
@@ -251,14 +266,13 @@ def _refuse_name(name: str, value: object, known: tuple[str, ...], candidates: C
     nearest = next(iter(difflib.get_close_matches(name, candidates, n=1)), None)
     hint = f" (did you mean {nearest}?)" if nearest else ""
     reason = f"there is no such setting{hint}; there are {', '.join(known)}"
-    shown = _without_password(value)
-    raise error("setting-refused", name=name, value=shown, reason=reason, nearest=nearest, known=known)
+    raise error("setting-refused", name=name, value=_shown(name, value), reason=reason, nearest=nearest, known=known)
 
 
 def _refuse(name: str, value: object, reason: str) -> NoReturn:
-    raise error("setting-refused", name=name, value=_without_password(value), reason=reason, nearest=None, known=NAMES)
+    raise error("setting-refused", name=name, value=_shown(name, value), reason=reason, nearest=None, known=NAMES)
 
 
-def _without_password(value: object) -> object:
-    """What was given under a wrong name, or as a wrong setting, may be a URL."""
-    return "***" if "://" in repr(value) else value
+def _shown(name: str, value: object) -> object:
+    """What was given under a wrong name, or as a wrong setting, may be a URL or a key."""
+    return "***" if "://" in repr(value) or "key" in name.lower() else value

@@ -1,11 +1,13 @@
 """The database's URL, brought to a driver that is installed; what is special about a database is in its folder of `dialects`."""
 
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.util import to_list
 
 from migrator.dialects import NAMES, part, titles
 from migrator.errors import error
@@ -37,5 +39,7 @@ def driver_url(text: str, *, root: Path, source: str = "the URL") -> sa.URL:
     url = url.set(drivername=f"{NAMES[name]}+{driver}")
     if url.database and not _DECODES:
         url = url.set(database=unquote(url.database))
+    if "\0" in "".join(map(str, (*url[1:6], *chain.from_iterable(map(to_list, url.query.values()))))):
+        raise error("url-unusable", source=source, reason="It contains a NUL character, %00.")
     adapted: sa.URL = database.adapt(url, text=text, root=root, source=source)
     return adapted

@@ -2,26 +2,33 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.kit.fork_server import Forks, forks as started_forks
 from tests.kit.postgres import Server, server
-from tests.kit.processes import Project, callers_settings
-from tests.kit.projects import compile_engine, copy_parts
+from tests.kit.processes import Project
+from tests.kit.projects import compile_sources, copy_scaffold
+from tests.kit.warm.environment import callers_settings
 from tests.scaffold.templates import Files, Templates
 
 DIALECTS = ("sqlite", "postgresql")
 
-PopulatedAt = Callable[[str], str]
+
+class PopulatedAt(Protocol):
+    """Makes a new database that is full of rows: every kind of row, and with `full` as many as the main job has."""
+
+    def __call__(self, revision: str, *, full: bool = False) -> str:
+        """Return its URL."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare once, in the process that starts the others, what all processes of the tests load."""
     if not hasattr(config, "workerinput"):
-        compile_engine()
+        compile_sources()
 
 
 @pytest.fixture(autouse=True)
@@ -103,8 +110,8 @@ def populated_at(request: pytest.FixtureRequest) -> Iterator[PopulatedAt]:
     assert isinstance(templates, Templates)
     copies: list[str] = []
 
-    def copy(revision: str) -> str:
-        copies.append(templates.copy(revision))
+    def copy(revision: str, *, full: bool = False) -> str:
+        copies.append(templates.copy(revision, full=full))
         return copies[-1]
 
     yield copy
@@ -114,7 +121,7 @@ def populated_at(request: pytest.FixtureRequest) -> Iterator[PopulatedAt]:
 
 @pytest.fixture
 def populated_url(populated_at: PopulatedAt) -> str:
-    """A database of each dialect at the newest revision, with 200 users, 1,000 datasets, 20,000 messages and the rest."""
+    """A database of each dialect at the newest revision, with rows of every kind in every table."""
     return populated_at("head")
 
 
@@ -123,4 +130,4 @@ def project(tmp_path: Path) -> Project:
     """A copy of the scaffold to run programs in and to change; nothing else is in its folder or its home."""
     home = tmp_path / "home"
     home.mkdir()
-    return Project(copy_parts(tmp_path / "project"), home)
+    return Project(copy_scaffold(tmp_path / "project"), home)

@@ -1,5 +1,6 @@
 """The private names of Alembic that the engine uses still do what it uses them for."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_the_function_of_a_command_tells_its_direction(
     assert callable(run)
     run(config)
     assert found == [direction]
+
+
+def test_the_function_of_check_is_told_from_that_of_revision(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def run_env(self: ScriptDirectory) -> None:
+        found.append(alembic_private.is_check(alembic_private.environment().context_opts["fn"]))
+
+    monkeypatch.setattr(ScriptDirectory, "run_env", run_env)
+    for run in (command.current, command.check, lambda config: command.revision(config, autogenerate=True)):
+        with suppress(Exception):  # nothing was compared
+            run(config)
+    assert found == [False, True, False]
 
 
 def test_the_steps_of_a_walk_are_those_of_the_command(script: ScriptDirectory) -> None:

@@ -126,7 +126,10 @@ def test_the_lines_of_env_py_are_those_that_an_existing_project_is_tested_with(t
 def test_the_table_of_settings_is_the_settings() -> None:
     words = {None: "none", (): "none", True: "true", False: "false"}
     found = {field.name: field.default for field in fields(Settings) if field.name not in NOT_SETTINGS}
-    expected = {name: words.get(value, f"{value:g}" if value else "") for name, value in found.items()}
+    expected = {
+        name: words[value] if value in words else value if isinstance(value, str) else f"{value:g}"
+        for name, value in found.items()
+    }
     assert {row[0].strip("`"): row[1] for row in rows_of("docs/settings.md", "Settings")} == expected
 
 

@@ -19,7 +19,7 @@ LAYERS = (
     ("history",),
     ("url", "types"),
     ("dialects",),
-    ("settings", "masking", "versions", "alembic_private"),
+    ("settings", "env_file", "masking", "versions", "alembic_private"),
     ("errors",),
     ("results",),
 )

@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from migrator import Migrator, Settings, SettingsError
+from migrator import DatabaseError, Migrator, Settings, SettingsError
 from migrator.masking import mask, scrub
 from migrator.url import driver_url
 from tests.kit.assertions import assert_refused, assert_says
 from tests.kit.database import tables
 from tests.kit.postgres import GUARDED_PASSWORD, Server
 from tests.kit.processes import Project
+from tests.kit.projects import creates, miniature
 
 ROOT = Path("/srv/app")
 AWKWARD = "p%@/#:? é+&="
@@ -89,6 +90,65 @@ def test_a_percent_encoded_password_arrives_as_it_is_and_is_never_shown(secret: 
             assert secret not in mask(url)
             assert quote(secret, safe="") not in mask(url)
             assert secret not in scrub(f"could not connect with {secret!r} or {given}", url)
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "shown"),
+    [
+        (
+            "postgresql://u:p@h/d",
+            "export p failed at u:p@h, password=p&x",
+            "export p failed at u:***@h, password=***&x",
+        ),
+        ("postgresql://postgres:postgres@h/postgres", 'role "postgres" of postgresql', 'role "postgres" of postgresql'),
+        ("postgresql://u:test@h/d", "tests of latest data", "tests of latest data"),
+        ("postgresql://u:1234@h/d", "12345 rows", "12345 rows"),
+        ("postgresql://u:test@h/d", r"test, (test), 'x\ntest', test_2", r"***, (***), 'x\n***', ***_2"),
+        ("postgresql://u:hunter2@h/d", r"xhunter2x \nhunter2", r"x***x \n***"),
+        ("postgresql://u:p@h/d", "postgresql://x:y@z", "postgresql://x:***@z"),
+        (
+            "postgresql://u:app@h/app",
+            "PASSWORD=app for app; password is 'app'",
+            "PASSWORD=*** for app; password is '***'",
+        ),
+        ("postgresql://u:a%20%C3%A9!@h/d", r"a é! a+%c3%A9%21 %61 é! 'a \xe9!' a \u00e9!", "*** *** *** '***' ***"),
+        ("postgresql://u@h/d?oauth_client_secret=hunter2", "hunter2", "***"),
+    ],
+)
+def test_only_a_password_is_hidden_and_no_part_of_a_word(given: str, said: str, shown: str) -> None:
+    assert scrub(said, make_url(given)) == shown
+    assert "hunter2" not in mask(make_url(given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("sqlite:///a.db?timeout=abc", "sqlite:///a.db?timeout=1&timeout=2", "sqlite:///a.db?check_same_thread=maybe"),
+        *("sqlite:///a%00.db", "sqlite:///", "sqlite:///?timeout=3", "sqlite:///~no-such-user/a.db"),
+        *("postgresql://u:hunter2%00@h/d", "postgresql://u%00:hunter2@h/d", "postgresql://u:hunter2@h/d?options=%00"),
+        *("postgresql://u:hunter2@h/d?port=abc", "postgresql://u@h/d%00"),
+    ],
+)
+def test_a_url_that_nothing_can_be_done_with_is_refused_without_being_shown(given: str, tmp_path: Path) -> None:
+    ini = miniature(tmp_path / "project")
+    for command in (Migrator(ini, database_url=given).current, Migrator(ini, database_url=given).upgrade):
+        with pytest.raises(SettingsError) as refused:
+            command()
+        assert_says(str(refused.value), "url-unusable", "(from --database-url)")
+        assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["{}/app.db", "{}/nowhere/../app.db", "file:{}/app.db?uri=true"])
+def test_a_database_is_there_for_all_commands_or_for_none(tmp_path: Path, path: str) -> None:
+    url = f"sqlite:///{path.format(tmp_path)}"
+    migrator = Migrator(miniature(tmp_path / "project", creates("animals")), database_url=url)
+    with pytest.raises(DatabaseError) as refused:
+        migrator.current()
+    assert refused.value.code == "database-missing"
+    assert not (tmp_path / "app.db").exists()
+    migrator.upgrade()
+    assert (tmp_path / "app.db").is_file()
+    assert (migrator.current(), migrator.status().at) == (("001",), ("001",))
 
 
 def test_the_sources_of_the_url_have_an_order(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def make(
     if models.is_file() and "__tablename__" in models.read_text(encoding="utf-8"):
         raise error("file-unusable", path=models, reason="there are models in it, which would be lost")
     dialect = dialects.of(connection)
-    replay = Replay(script, connection, dialect, settings, migration.version_table)
+    replay = Replay(script, connection, dialect, settings, migration)
     metadata = _reflect(connection, replay)
     if not metadata.tables:
         raise error("adopt-empty")
@@ -90,7 +90,7 @@ def make(
     written.append(path)
     path.write_text(_revision(connection, replay, metadata), encoding="utf-8")
     begun = ScriptDirectory.from_config(config)
-    _prove(connection, Replay(begun, connection, dialect, settings, migration.version_table))
+    _prove(connection, Replay(begun, connection, dialect, settings, migration))
     models.parent.mkdir(parents=True, exist_ok=True)
     written.append(models)
     models.write_text(text, encoding="utf-8")

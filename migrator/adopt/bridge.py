@@ -1,6 +1,7 @@
 """A bridge: the operations that take one database from what it is to a revision, for the user to read before they are run."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,11 +14,11 @@ from alembic.util import load_python_file
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import conv
 
+from migrator.dialects.expression import plain
 from migrator.errors import error
 from migrator.errors.program import program
 from migrator.results.adoption import Adoption
 from migrator.schema.autogenerate import options_for
-from migrator.schema.expression import plain
 from migrator.schema.replay import Replay
 from migrator.schema.snapshot import reflecting
 
@@ -37,10 +38,18 @@ def upgrade() -> None:
 '''
 
 
-def operations(connection: Connection, replay: Replay, revision: str) -> str:
-    """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only."""
-    metadata = replay.metadata_at(revision)
-    options = {**options_for(metadata), "include_name": lambda name, type_, _: type_ != "table" or name in replay.known}
+def operations(connection: Connection, replay: Replay, revision: str, differing: Collection[str]) -> str:
+    """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only.
+
+    `differing` are the tables to compare; the others are known to be the same.
+    """
+    metadata = replay.metadata_at(revision, differing)
+    ours = replay.known_tables.intersection(differing)
+    options = {
+        **options_for(metadata),
+        "include_name": lambda name, type_, _: type_ != "table" or name in ours,
+        "include_object": lambda it, name, type_, *_: type_ != "table" or name in ours,
+    }
     options.pop("process_revision_directives")
     migration = MigrationContext.configure(connection=connection, opts=options)
     with reflecting():
@@ -58,9 +67,9 @@ def write_for(connection: Connection, replay: Replay, found: Adoption) -> Path:
     revision = found.verdict.best.revision
     path = Path(replay.script.dir, "bridges", f"to_{revision}.py")
     command = f"{program()} adopt --bridge {path}"
-    write(
-        path, operations(connection, replay, revision), revision=revision, command=command, dialect=replay.dialect.name
-    )
+    differing = {difference.table for difference in found.verdict.best.differences}
+    body = operations(connection, replay, revision, differing)
+    write(path, body, revision=revision, command=command, dialect=replay.dialect.name)
     return path
 
 

@@ -9,7 +9,7 @@ from migrator.errors import error
 from migrator.results.adoption import Adoption, Match, Verdict
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
-from migrator.schema.snapshot import Snapshot, snapshot
+from migrator.schema.snapshot import Snapshot, snapshot, tables_in
 
 _SHOWN = 3  # matches
 _TABLES_NAMED = 10
@@ -17,22 +17,24 @@ _TABLES_NAMED = 10
 
 def look(connection: Connection, replay: Replay) -> Verdict:
     """Compare the connected database with every revision. Reads only."""
-    return judge(found(connection, replay), replay.schemas)
+    schemas = replay.schemas  # first, so that no transaction of the connected database is open meanwhile
+    return judge(found(connection, replay), schemas, not_compared=replay.dialect.not_compared)
 
 
-def judge(there: Snapshot, schemas: Mapping[str, Snapshot]) -> Verdict:
+def judge(there: Snapshot, schemas: Mapping[str, Snapshot], *, not_compared: tuple[str, ...] = ()) -> Verdict:
     """Compare a schema with every revision's, the nearest first.
 
     Of revisions that are equally near the earliest comes first: a revision that changes rows only leaves no trace in the schema, and it is
     better to run it again than to leave it out.
     """
-    known = {name for tables in schemas.values() for name in tables}
-    revisions = {revision: tables for revision, tables in schemas.items() if revision != "base"}
-    matches = [Match(revision, compare(there, tables, known=known)) for revision, tables in revisions.items()]
+    known = {name for schema in schemas.values() for name in schema}
+    revisions = {revision: schema for revision, schema in schemas.items() if revision != "base"}
+    matches = [Match(revision, compare(there, schema, known=known)) for revision, schema in revisions.items()]
     matches.sort(key=lambda match: match.distance)  # stable: earlier revisions first
-    alike = tuple(r for r, t in revisions.items() if r != matches[0].revision and t == revisions[matches[0].revision])
-    extra = tuple(sorted(there.keys() - known))
-    return Verdict(tuple(matches[:_SHOWN]), alike, extra, len(known & there.keys()))
+    alike = tuple(r for r, s in revisions.items() if r != matches[0].revision and s == revisions[matches[0].revision])
+    tables = tables_in(there)
+    extra = tuple(sorted(tables - known))
+    return Verdict(tuple(matches[:_SHOWN]), alike, extra, len(known & tables), not_compared)
 
 
 def found(connection: Connection, replay: Replay) -> Snapshot:

@@ -38,7 +38,7 @@ class StampCheck:
         """Raise StampRefused unless the schema is the one at `heads`. Reads, and keeps others from changing it until the commit."""
         if self._replay.branches or len(heads) > 1:
             raise error("stamp-unverifiable", heads=tuple(heads), asked=self._asked)
-        self._replay.dialect.lock_definitions(self._connection, self._replay.known)
+        self._replay.dialect.lock_definitions(self._connection, self._replay.known_tables)
         verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
 
 
@@ -50,6 +50,7 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
         return
     verdict = judge(there, replay.schemas)
     best = verdict.best
+    differing = {difference.table for difference in match.differences}
     words = (
         f"it matches {best.revision}" if best.exact else f"the nearest is {best.revision}, {len(best.differences)} away"
     )
@@ -59,5 +60,5 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
         differences=match.differences,
         found=words if verdict.tables else "it has none of the history's tables",
         best=best.revision,
-        commands=bridge.operations(connection, replay, revision) or "  (no Alembic operation does it)",
+        commands=bridge.operations(connection, replay, revision, differing) or "  (no Alembic operation does it)",
     )

@@ -23,8 +23,14 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     needs_project: bool = True
     """Whether it works on a project; one that does not needs no alembic.ini, and its `run` gets None for the engine."""
+    writes: bool = False
+    """Whether it is there for what it does. What it prints is then a report; of all other commands it is the answer."""
     is_alembics: bool = False
     """Whether Alembic reads the arguments that are not listed here; they are in `options.arguments`."""
+
+    def only_answers(self, options: argparse.Namespace) -> bool:
+        """Return whether the command is there only for what it prints, if it has these options."""
+        return not self.writes or any(getattr(options, name, False) for name in ("sql", "dry_run"))
 
 
 def argument(*names: str, **details: Any) -> Argument:

@@ -1,7 +1,6 @@
 """What a user reads on standard error: progress, warnings, the SQL if asked for, and the end of a run that was cut short."""
 
 import logging
-import re
 import sys
 import traceback
 import warnings
@@ -9,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrator.errors.program import program
-
-_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
 
 
 def show(*, verbose: bool, quiet: bool) -> None:
@@ -40,6 +37,19 @@ def interrupted(interrupt: KeyboardInterrupt) -> str:
     return f"Interrupted.{changed}\nCheck where the database is:\n  {program()} status"
 
 
+def ended(ending: BaseException) -> str:
+    """Return what a run did that something else than an error has ended, a cancelled task or sys.exit() for example."""
+    from migrator.errors.progress import consequence
+
+    progress = getattr(ending, "progress", None)
+    said = f" ({ending})" if str(ending) else ""
+    lines = [
+        f"error: The command was ended by {type(ending).__name__}{said}, which env.py, a revision or a model raised."
+    ]
+    lines += [] if progress is None else [consequence(progress)]
+    return "\n".join((*lines, f"Check where the database is:\n  {program()} status"))
+
+
 def unexpected(problem: Exception, config: Path, database_url: str | None) -> str:
     """Return the traceback of an error that no text was written for, one in a model for example, without any password."""
     from migrator.errors.progress import consequence
@@ -52,13 +62,14 @@ def unexpected(problem: Exception, config: Path, database_url: str | None) -> st
 
 
 def _without_passwords(text: str, config: Path, database_url: str | None) -> str:
-    with suppress(Exception):  # whatever is wrong with the settings was said before
-        from sqlalchemy import make_url
+    from sqlalchemy import make_url
 
-        from migrator.masking import scrub
-        from migrator.settings import Settings
+    from migrator.masking import scrub
+    from migrator.settings import Settings
 
-        with warnings.catch_warnings(action="ignore"):
-            url = Settings.load(config, database_url=database_url).database_url
-        text = scrub(text, make_url(url))
-    return _PASSWORD.sub(r"\1:***@", text)
+    url, key = make_url("sqlite://"), None
+    # What is wrong with the settings was said before.
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):
+        settings = Settings.load(config, database_url=database_url)
+        url, key = make_url(settings.database_url), settings.log_key
+    return scrub(text, url, key)

@@ -1,20 +1,21 @@
 """The fast answer to `upgrade` and `status` with nothing to do, and to `current`: files read as text, and one look at the database.
 
 It loads neither Alembic nor SQLAlchemy, which take most of such a command's time. If anything is not plain, it answers None and leaves the
-command to the engine: so an answer can be missing, but it is never different. A file that was not loaded may be broken, unless it is
-the one that ran; the log's checksums tell.
+command to the engine: so an answer can be missing, but it is never different. No file is loaded: each is the one that ran, which the
+log's checksums tell, or one that the log does not know, because it ran before there was a log, and that compiles.
 """
 
-import re
+import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migrator import dialects, versions
+from migrator.cli.plain_env import Place, place_of
 from migrator.dialects.look import Look
-from migrator.history import file_text, headers
+from migrator.history import file_text, headers, log_query
 from migrator.history.headers import Header
 from migrator.results import Report, Revision, Status
 from migrator.settings import Settings, read_ini
@@ -22,13 +23,9 @@ from migrator.settings import Settings, read_ini
 if TYPE_CHECKING:
     from migrator.api import Migrator
 
-_PLAIN_ENV = re.compile(r"^run_env\([\w.]+\)\s*\Z", re.M)  # no options, so the version table is the usual one
 _OTHER_LAYOUT = ("version_locations", "recursive_version_locations", "sourceless")
 _HEADS = "SELECT version_num FROM alembic_version"
-_RUNS = """
-    SELECT revision, checksum, finished_at, duration_ms, outcome FROM migration_log
-    WHERE direction = 'upgrade' AND outcome = 'done' OR outcome = 'begun' ORDER BY id DESC
-"""
+_OWN = "version_table = 'alembic_version'"
 
 
 class _Run(NamedTuple):
@@ -39,9 +36,16 @@ class _Run(NamedTuple):
     milliseconds: int
 
 
+class _Project(NamedTuple):
+    """Where the revision files are, and the database."""
+
+    versions: Path
+    place: Place
+
+
 @dataclass(frozen=True)
 class _Found:
-    """What one look at the database found: the heads, and each revision's last run."""
+    """What one look at the database found: the heads, and the last runs of the revisions that were asked for."""
 
     url: str
     heads: tuple[str, ...]
@@ -75,7 +79,9 @@ class FastPath:
 
     def current(self) -> tuple[str, ...]:
         """As `Migrator.current()`."""
-        found = None if _versions(self._config) is None else self._look(_HEADS)
+        project = self._project()
+        found = None if project is None else _look(project.place, _HEADS)
+        self._url = None if found is None else found.url
         return self.full.current() if found is None else found.heads
 
     def status(self) -> Status:
@@ -91,57 +97,83 @@ class FastPath:
 
     def _status(self) -> Status | None:
         """Return the status of a database at its head whose every file is the one that ran; else None."""
-        versions = _versions(self._config)
+        project = self._project() if self.settings.log else None
         try:
-            line = () if versions is None else headers.read(versions)
+            line = () if project is None else headers.read(project.versions)
         except file_text.Unclear:
             return None
-        found = self._look(_HEADS, _RUNS) if line and self.settings.log else None
+        own = _questions(log_query.quoted(self.settings.log_table, '"'), line)
+        found = _look(project.place, _HEADS, *own) if project is not None and line else None
+        self._url = None if found is None else found.url
         if found is None or found.heads != (line[-1].revision,) or not all(_ran(header, found) for header in line):
             return None
         revisions = tuple(_revision(header, found) for header in line)
-        return Status(found.url, found.heads, line[-1].revision, revisions)
+        head = line[-1].revision
+        return Status(found.url, found.heads, head, revisions, (head,))
 
-    def _look(self, *queries: str) -> _Found | None:
-        url = self.settings.database_url
-        scheme = url.partition("://")[0].partition("+")[0]
-        look: Look | None = None
-        if scheme in dialects.NAMES:
-            look = dialects.part(scheme, "look").look(url, self.settings.root, queries)
-        found = None if look is None else _read(look)
-        self._url = None if found is None else found.url
-        return found
+    def _project(self) -> "_Project | None":
+        """Return where the revisions and the database are; None where alembic.ini and env.py do not say it plainly."""
+        options = read_ini(self._config)
+        if not options.has_section("alembic") or any(options.has_option("alembic", name) for name in _OTHER_LAYOUT):
+            return None
+        location = options.get("alembic", "script_location", fallback="")
+        folder = Path(location.replace("%(here)s", str(self.settings.root))).resolve()
+        if not location or ":" in location or "%" in str(folder) or not (folder / "env.py").is_file():
+            return None
+        place = place_of(folder / "env.py", options, self.settings)
+        return None if place is None else _Project(folder / "versions", place)
+
+
+def _look(place: Place, *queries: str) -> _Found | None:
+    scheme = place.url.partition("://")[0].partition("+")[0]
+    if scheme not in dialects.NAMES:
+        return None
+    look: Look | None = dialects.part(scheme, "look").look(place.url, place.folder, queries)
+    return None if look is None else _read(look, place.shown or look.url)
 
 
 def _ran(file: Header, found: _Found) -> bool:
-    return file.revision in found.runs and found.runs[file.revision].checksum == file.checksum
+    """Whether a file is the one that ran. Of one that ran before there was a log all that can be asked is whether it is a program."""
+    if file.revision in found.runs:
+        return found.runs[file.revision].checksum == file.checksum
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            compile(file.text, file.path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _revision(file: Header, found: _Found) -> Revision:
-    run = found.runs[file.revision]
+    run = found.runs.get(file.revision)
+    if run is None:
+        return Revision(file.revision, file.description, file.path, True)
     return Revision(file.revision, file.description, file.path, True, run.finished_at, run.milliseconds / 1000)
 
 
-def _versions(ini: Path) -> Path | None:
-    options = read_ini(ini)
-    if not options.has_section("alembic") or any(options.has_option("alembic", name) for name in _OTHER_LAYOUT):
-        return None
-    folder = Path(
-        options.get("alembic", "script_location", fallback="").replace("%(here)s", str(ini.absolute().parent))
-    )
-    env = folder / "env.py"
-    if not folder.is_absolute() or not env.is_file():
-        return None
-    text = env.read_text(encoding="utf-8")
-    return folder / "versions" if _PLAIN_ENV.search(text) and text.count("run_env(") == 1 else None
+def _questions(log: str, line: tuple[Header, ...]) -> tuple[str, str]:
+    """The last runs of these files; and whether the log has what only the engine can judge."""
+    runs = log_query.newest(log, _OWN, [log_query.quoted(header.revision) for header in line])
+    begun = f"SELECT * FROM (SELECT 1 FROM {log} WHERE {_OWN} AND outcome = 'begun' LIMIT 1) AS begun"
+    older = f"SELECT * FROM (SELECT 1 FROM {log} WHERE version_table IS NULL LIMIT 1) AS older"
+    return runs, f"{begun} UNION ALL {older}"
 
 
-def _read(look: Look) -> _Found | None:
+def _read(look: Look, url: str) -> _Found | None:
     heads, *logged = look.answers
+    if heads is None:
+        return None
+    at = tuple(row[0] for row in heads)
+    if None in at or len(set(at)) < len(at):
+        return None
     runs: dict[str, _Run] = {}
-    for revision, checksum, at, milliseconds, outcome in logged[0] if logged else ():
-        if outcome == "begun":  # a step that has not ended: the engine says what that means
+    if logged:
+        ran, others = logged
+        if others:  # a step that has not ended, or an entry of an older release
             return None
-        moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
-        runs.setdefault(revision, _Run(checksum, moment, milliseconds))
-    return _Found(look.url, tuple(row[0] for row in heads), runs)
+        try:
+            for _, revision, checksum, finished, milliseconds, *_ in ran or ():
+                runs[revision] = _Run(checksum, log_query.moment(finished), int(milliseconds))
+        except (ValueError, TypeError):  # the engine says which
+            return None
+    return _Found(url, at, runs)

@@ -1,7 +1,6 @@
 """Run one command: parse the arguments, make the engine, let the command do its work, and turn what happened into an exit code."""
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -9,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from migrator import versions
-from migrator.cli import commands
+from migrator.cli import commands, output
 from migrator.cli.arguments import parse
 from migrator.cli.command import Command
-from migrator.cli.console import interrupted, show, unexpected
+from migrator.cli.console import ended, interrupted, show, unexpected
 from migrator.cli.fast_path import FastPath
+from migrator.cli.streams import safe
+from migrator.errors import error
 from migrator.settings import NAMES
 
 if TYPE_CHECKING:
@@ -31,22 +32,41 @@ def console() -> int:
 
 def main(arguments: Sequence[str] | None = None, *, config: Path) -> int:
     """Run one command and return its exit code: 0 done, 1 the answer is no, 2 an error. `config` is the default alembic.ini."""
-    options = parse(sys.argv[1:] if arguments is None else arguments, config)
-    command = commands.load(options.command)
-    assert command is not None  # `parse` refuses the others
-    show(verbose=options.verbose, quiet=options.quiet)
+    with safe() as out:
+        options = parse(sys.argv[1:] if arguments is None else arguments, config)
+        command = commands.load(options.command)
+        assert command is not None  # `parse` refuses the others
+        show(verbose=options.verbose, quiet=options.quiet)
+        code = _run(command, options)
+        out.flush()
+        return code if out.lost is None else _without_report(code, out.lost, reads=command.only_answers(options))
+
+
+def _run(command: Command, options: argparse.Namespace) -> int:
+    """Run the command and return its exit code, whatever it raises."""
     try:
-        code = command.run(_engine(command, options), options)
-        sys.stdout.flush()
-        return code
+        return command.run(_engine(command, options), options)
     except KeyboardInterrupt as interrupt:
-        print(interrupted(interrupt) if command.needs_project else "Interrupted.", file=sys.stderr)
+        output.say(interrupted(interrupt) if command.needs_project else "Interrupted.", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of standard output, head for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as problem:
         return _fail(problem, options)
+    except BaseException as ending:  # asyncio.CancelledError from a revision; sys.exit() from env.py
+        print(ended(ending), file=sys.stderr)
+        return 2
+
+
+def _without_report(code: int, lost: Exception, *, reads: bool) -> int:
+    """Return the exit code of a command whose output was lost: a run that went well went well, an answer that nobody got is none."""
+    if (
+        isinstance(lost, BrokenPipeError) or code == 2
+    ):  # the reader, head for example, has seen enough; or an error was told
+        return code
+    if not reads:
+        print(f"warning: The report could not be written to standard output: {_reason(lost)}.", file=sys.stderr)
+        return code
+    print(f"error: {error('file-unusable', path='Standard output', reason=_reason(lost))}", file=sys.stderr)
+    return 2
 
 
 def _engine(command: Command, options: argparse.Namespace) -> "Migrator | None":
@@ -76,11 +96,27 @@ def _fail(problem: Exception, options: argparse.Namespace) -> int:
         return 2
     from migrator.errors.tree import MigratorError
 
+    if isinstance(problem, FileNotFoundError) and problem.filename is None and not _is_in_a_folder():
+        gone = error("folder-gone")
+        gone.progress = getattr(problem, "progress", None)
+        problem = gone
     if isinstance(problem, MigratorError):
-        print(f"error: {problem}", file=sys.stderr)
+        output.say(f"error: {problem}", file=sys.stderr)
         return problem.exit_code
-    print(unexpected(problem, options.config, options.database_url), file=sys.stderr)
+    output.say(unexpected(problem, options.config, options.database_url), file=sys.stderr)
     return 2
+
+
+def _is_in_a_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _reason(trouble: Exception) -> str:
+    return getattr(trouble, "strerror", None) or str(trouble)
 
 
 def _how_to_install(options: argparse.Namespace) -> str:

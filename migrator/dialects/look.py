@@ -12,5 +12,5 @@ class Look(NamedTuple):
 
     url: str
     """As `Migrator.url` shows it: with the driver and without the password."""
-    answers: tuple[Sequence[Any], ...]
-    """The rows of each query, in the queries' order."""
+    answers: tuple[Sequence[Any] | None, ...]
+    """The rows of each query, in the queries' order; None where its table is not there."""

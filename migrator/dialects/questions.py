@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
 from migrator.errors import error
 from migrator.masking import mask, scrub
 
@@ -33,6 +35,9 @@ class Questions:
     name: str
     """The name of SQLAlchemy's dialect."""
 
+    not_compared: tuple[str, ...] = ()
+    """What `objects` does not tell, in words for users."""
+
     def missing(self, url: sa.URL) -> str | None:
         """Return the path of the file that connecting would create, None if it exists or there is no such thing. Reads only."""
         return None
@@ -40,6 +45,19 @@ class Questions:
     def schemas(self, connection: Connection) -> tuple[str | None, ...]:
         """Return the schemas in which tables may be, None for the default one. Reads only."""
         return (None,)
+
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        """Return every object of the schema, in words that are equal if they do the same, but those named in `ignore`. Reads only.
+
+        `memo` remembers, between calls that share it, what was read: an object that did not change is the same one.
+        """
+        raise NotImplementedError
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        """Return the tables of a schema, None for the default one, that look like Alembic's: one column, `version_num`. Reads only."""
+        return frozenset()
 
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""
@@ -52,9 +70,16 @@ class Questions:
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         """Keep other sessions from changing the definition of these tables until the transaction ends; they may change rows."""
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        """Create an empty database of the same kind, connect to it, and drop it afterwards. Raises DatabaseError if it is not allowed."""
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        """Create an empty database of the same kind, with these schemas, connect to it, and drop it afterwards.
+
+        Raises DatabaseError if it is not allowed.
+        """
         raise NotImplementedError
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        """Return the table that a statement failed for because it is not there, None for every other failure. Sends nothing."""
+        return None
 
     def offline(self, migration: MigrationContext) -> None:
         """Prepare a run that writes SQL to a file."""

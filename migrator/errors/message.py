@@ -4,6 +4,7 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from migrator.errors.printable import printable
 from migrator.errors.program import program
 from migrator.errors.progress import Progress, consequence, listed
 
@@ -16,7 +17,8 @@ class Message(NamedTuple):
 
     Templates take `{cli}` (the program that the user typed), `{changed}` (what the run knows was changed, see `errors.progress`), `{at}`
     (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for
-    none, `{ids!i}` shortens many to the first and the last.
+    none, `{ids!i}` shortens many to the first and the last; `{who!l}` keeps to one line. What a field holds may come from the database or
+    from another program, so no control character of it is shown.
     """
 
     kind: type[Any]
@@ -41,20 +43,25 @@ class _Formatter(string.Formatter):
     def convert_field(self, value: Any, conversion: Any) -> Any:
         match conversion:
             case "c":
-                return ", ".join(map(str, value)) or "none"
+                return printable(", ".join(map(str, value)) or "none")
             case "h":
-                return ", ".join(value) or "base"
+                return printable(", ".join(value) or "base")
             case "i":
-                return listed(value) if value else "no revisions yet"
+                return printable(listed(value) if value else "no revisions yet")
             case "b":
                 return _rows(value)
+            case "l":
+                return printable(str(value))
         return super().convert_field(value, conversion)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        return printable(super().format_field(value, format_spec), lines=True)
 
 
 _FORMATTER = _Formatter()
 
 
 def _rows(values: Iterable[Any]) -> str:
-    rows = [" ".join(str(value).split()) for value in values]
+    rows = [printable(" ".join(str(value).split())) for value in values]
     more = [f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
     return "".join(f"\n  - {row[:_LONGEST_ROW]}" for row in [*rows[:_MOST_ROWS], *more])

@@ -1,11 +1,11 @@
-"""The revision files: each loaded once, then checked together for duplicates, missing parents, circles and several heads.
+"""The revision files: each loaded once, then checked together for duplicates, missing parents and circles.
 
 Alembic warns of a duplicate id, raises KeyError for a missing parent, and names no file when there are two heads. Here each of them is
 one error that names the files.
 """
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -22,7 +22,7 @@ Texts = Mapping[str, str]
 """Each revision's text by its id, as it was when the file was loaded: what runs is what the log keeps."""
 
 
-def load(script: ScriptDirectory, *, one_head: bool = True) -> dict[str, str]:
+def load(script: ScriptDirectory, *, one_head: bool = False) -> dict[str, str]:
     """Load every revision file, each once, and check them together; return their texts by id. `one_head` forbids several heads.
 
     Imports the files, writes nothing. Raises HistoryError for whatever is wrong with any of them, or between them.
@@ -37,7 +37,7 @@ def load(script: ScriptDirectory, *, one_head: bool = True) -> dict[str, str]:
                 # The text first: a deploy may replace the file. And Python does not mind how a comment is encoded; the log does.
                 text = source(path) if path.suffix == ".py" else ""
                 found = alembic_private.script_from(script, path.resolve())
-            except Exception as problem:
+            except (Exception, SystemExit) as problem:
                 raise _does_not_load(problem, path) from problem
             if found is not None:
                 loaded.append(found)
@@ -47,16 +47,16 @@ def load(script: ScriptDirectory, *, one_head: bool = True) -> dict[str, str]:
     return texts
 
 
-def check(scripts: Sequence[Script], *, one_head: bool = True) -> None:
-    """Raise HistoryError for what is wrong between the files; `one_head` forbids several, unless they branch by label or dependency."""
+def check(scripts: Sequence[Script], *, one_head: bool = False) -> None:
+    """Raise HistoryError for what is wrong between the files. Several heads are wrong only where one is asked for, by `one_head`."""
     files = _by_id(scripts)
     _check_parents(files)
     _check_circles(files)
-    if one_head and not any(script.branch_labels or script.dependencies for script in scripts):
-        _check_heads(files)
+    if one_head:
+        check_heads(scripts)
 
 
-def _does_not_load(problem: Exception, path: Path) -> MigratorError:
+def _does_not_load(problem: BaseException, path: Path) -> MigratorError:
     if isinstance(problem, SyntaxError):
         return error("revision-does-not-load", path=path, line=problem.lineno, error=problem.msg)
     file = str(path.resolve())
@@ -93,7 +93,9 @@ def _check_circles(files: Mapping[str, Script]) -> None:
         raise error("history-cycle", revisions=circle, files=names) from None
 
 
-def _check_heads(files: Mapping[str, Script]) -> None:
+def check_heads(scripts: Iterable[Script]) -> None:
+    """Raise HistoryError, with the files' names, unless there is one head at most."""
+    files = {script.revision: script for script in scripts}
     parents = {parent for script in files.values() for parent in alembic_private.parents(script)}
     heads = {id_: Path(script.path).name for id_, script in files.items() if id_ not in parents}
     if len(heads) > 1:

@@ -15,12 +15,13 @@ _DOC = re.compile(r'\A"""(.*?)"""', re.S)
 
 @dataclass(frozen=True)
 class Header:
-    """One file: its id, the docstring's first paragraph, where it is, and the checksum of its text."""
+    """One file: its id, the docstring's first paragraph, where it is, its text and the checksum of that."""
 
     revision: str
     description: str
     path: Path
     checksum: str
+    text: str
 
 
 def read(folder: Path) -> tuple[Header, ...]:
@@ -53,7 +54,9 @@ def _text(path: Path) -> str:
 
 def _header(path: Path, text: str) -> Header:
     ids, doc = _REVISION.findall(text), _DOC.match(text)
-    if len(ids) != 1 or doc is None or _BRANCHING.search(text) or len(_FUNCTIONS.findall(text)) != 2:
+    functions = _FUNCTIONS.findall(text)
+    one_each = functions.count("upgrade") == 1 and functions.count("downgrade") <= 1
+    if len(ids) != 1 or doc is None or _BRANCHING.search(text) or not one_each:
         raise Unclear
     description = " ".join(doc[1].strip().split("\n\n")[0].split())
-    return Header(ids[0][1], description, path, file_text.checksum(text))
+    return Header(ids[0][1], description, path, file_text.checksum(text), text)

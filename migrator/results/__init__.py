@@ -29,6 +29,8 @@ class Report:
     before: tuple[str, ...]
     after: tuple[str, ...]
     steps: tuple[Applied, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    """After a stamp that compared the schema: what it did not compare, in words."""
 
     @property
     def seconds(self) -> float:
@@ -36,15 +38,51 @@ class Report:
         return sum(step.seconds for step in self.steps)
 
 
+class _Told:
+    """Who did something and when, in words."""
+
+    finished_at: datetime
+    os_user: str | None
+    host: str | None
+    git_commit: str | None
+
+    @property
+    def when(self) -> str:
+        """When it ended, in words."""
+        return self.finished_at.isoformat(sep=" ", timespec="seconds")
+
+    @property
+    def who(self) -> str:
+        """Who ran it and from where, in words."""
+        names = f"{self.os_user or 'unknown user'}@{self.host or 'unknown host'}"
+        return f"{names}, git commit {self.git_commit[:12]}" if self.git_commit else names
+
+
 @dataclass(frozen=True)
-class Entry:
+class Ran(_Told):
+    """The last upgrade of a revision that was done, as the log tells it without the text that ran. `id` is the entry's."""
+
+    id: int
+    revision: str
+    checksum: str | None
+    finished_at: datetime
+    duration_ms: int
+    os_user: str | None
+    host: str | None
+    git_commit: str | None
+
+
+@dataclass(frozen=True)
+class Entry(_Told):
     """One row of `migration_log`. `outcome` is done, failed, or begun: killed inside an `autocommit_block()`.
 
-    `duration_ms` is in milliseconds, `checksum` the sha256 of `source`, the file's text as it ran; `statements` are what a step
-    that did not finish had committed by then.
+    `version_table` says to which history it belongs, None where an older release wrote it. `duration_ms` is in milliseconds, `checksum`
+    the sha256 of `source`, the file's text as it ran, and `signature` what `log_key` makes of it; `statements` are what a step that did
+    not finish had committed by then.
     """
 
     id: int
+    version_table: str | None
     revision: str
     description: str
     direction: Direction
@@ -59,20 +97,10 @@ class Entry:
     git_commit: str | None
     file: str | None
     checksum: str | None
+    signature: str | None
     source: str | None
     error: str | None
     statements: list[str] | None
-
-    @property
-    def when(self) -> str:
-        """When it ended, in words."""
-        return self.finished_at.isoformat(sep=" ", timespec="seconds")
-
-    @property
-    def who(self) -> str:
-        """Who ran it and from where, in words."""
-        names = f"{self.os_user or 'unknown user'}@{self.host or 'unknown host'}"
-        return f"{names}, git commit {self.git_commit[:12]}" if self.git_commit else names
 
 
 @dataclass(frozen=True)
@@ -100,12 +128,16 @@ class Revision:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the database is: `at` its heads, `head` of the files, each revision from base to head."""
+    """Where the database is: `at` its heads, the `heads` of the files, each revision from base to head.
+
+    `head` is the one of the files; None where there are several, or none.
+    """
 
     url: str
     at: tuple[str, ...]
     head: str | None
     revisions: tuple[Revision, ...]
+    heads: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[Revision, ...]:

@@ -20,13 +20,23 @@ class ImportedMigration:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same in two schemas, in words. `harmless`: nothing that runs on the one fails on the other."""
+    """One thing that is not the same in two schemas, in words and as data.
+
+    `harmless`: nothing that runs on the one fails on the other. With `found` alone it is too much, with `wanted` alone it is missing.
+    """
 
     table: str
+    """The table, or another object that has a name of its own."""
     text: str
     harmless: bool = False
     weight: int = 1
     """How far apart it puts the two schemas: a missing table counts for everything in it."""
+    kind: str = ""
+    """"table", "view", "column", "type", "nullable", "default", "extra", "index", "index name", "check", "trigger", "property", …"""
+    object: str | None = None
+    """The column, constraint, index or trigger of the table; None for the table itself and for what has no name."""
+    wanted: str | None = None
+    found: str | None = None
 
     def __str__(self) -> str:
         return f"{self.text} (harmless)" if self.harmless else self.text
@@ -72,6 +82,8 @@ class Verdict:
     extra: tuple[str, ...]
     tables: int
     """How many of the history's tables are there."""
+    not_compared: tuple[str, ...] = ()
+    """What an exact match says nothing of, in words."""
 
     @property
     def best(self) -> Match:

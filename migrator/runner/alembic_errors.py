@@ -47,6 +47,8 @@ def translate_alembic_errors(config: Config, *, asked: Any = None, start: str | 
 def cannot_plan(asked: Any, heads: tuple[str, ...], raised: Exception, script: ScriptDirectory) -> MigratorError:
     """Return why the revision that was asked for cannot be reached from `heads`, for what Alembic raised when it tried."""
     text = asked if isinstance(asked, str) else ", ".join(asked)
+    if isinstance(raised.__cause__, MultipleHeads):
+        files.check_heads(script.walk_revisions())
     if isinstance(raised.__cause__, ResolutionError) and (found := _unknown(text, script)):
         return found
     reason = "it is on the other side" if isinstance(raised.__cause__, RangeNotAncestorError) else str(raised)

@@ -11,6 +11,7 @@ from alembic import context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import ArgumentError
 
 from migrator import dialects
 from migrator.alembic_private import environment
@@ -18,6 +19,7 @@ from migrator.dialects.dialect import Dialect
 from migrator.errors import error
 from migrator.errors.tree import HistoryError
 from migrator.history import files
+from migrator.masking import scrub
 from migrator.runner import plan
 from migrator.runner.alembic_errors import translate_alembic_errors
 from migrator.runner.request import SETTINGS, settings_of, writes
@@ -94,7 +96,7 @@ def _connected(config: Config, settings: Settings) -> Iterator[Connection]:
         yield given
         return
     url = _url(config, settings)
-    engine = given or sa.create_engine(url, poolclass=sa.pool.NullPool if url.database else None)
+    engine = given or _engine(url, settings.source)
     dialect = dialects.named(engine.dialect.name)
     path = dialect.missing(url)
     if path is not None and not (writes() and _changes_an_empty(dialect)):
@@ -107,6 +109,14 @@ def _connected(config: Config, settings: Settings) -> Iterator[Connection]:
     finally:
         if engine is not given:
             engine.dispose()
+
+
+def _engine(url: sa.URL, source: str) -> Engine:
+    """Return an engine; connects to nothing. Raises SettingsError for an argument of the URL that cannot be used."""
+    try:
+        return sa.create_engine(url, poolclass=sa.pool.NullPool if url.database else None)
+    except (ArgumentError, TypeError, ValueError) as refused:
+        raise error("url-unusable", source=source, reason=scrub(str(refused), url)) from refused
 
 
 def _changes_an_empty(dialect: Dialect) -> bool:

@@ -50,7 +50,7 @@ def failure(step: Step, raised: BaseException, text: str, committed: tuple[str, 
     advice = run.dialect.remedy(raised) if isinstance(raised, DBAPIError) else None
     if advice and not committed:
         return error("step-failed-outside", error=text, advice=advice)
-    resumable = run.log.enabled and is_repeatable(committed) and not step.options.rerunnable
+    resumable = run.settings.log and is_repeatable(committed) and not step.options.rerunnable
     code = "step-failed" if not committed else "step-failed-partly" if resumable else "step-failed-unresumable"
     return error(code, error=text, committed=committed)
 
@@ -64,4 +64,4 @@ def words(raised: BaseException, run: Run) -> str:
         text = f"(its text cannot be shown: {type(trouble).__name__})"
     text = text if said is not raised else f"{type(raised).__name__}: {text}"
     text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    return scrub(" ".join(text.split()), run.connection.engine.url)
+    return scrub(" ".join(text.split()), run.connection.engine.url, run.settings.log_key)

@@ -3,7 +3,6 @@
 import logging
 
 from migrator.errors import error
-from migrator.history.log import begun
 from migrator.runner.plan import Step
 from migrator.runner.repeatable import is_repeatable
 from migrator.runner.state import Run
@@ -17,8 +16,10 @@ def committed_before(run: Run, step: Step) -> list[str]:
     Only the first step of a run can find that: what was interrupted comes before everything else. Raises StepFailed if another step was
     interrupted, or this one where nobody but its author knows how to go on.
     """
-    entry = begun(run.log.read(run.connection, outcome="begun"))
-    run.connection.rollback()
+    try:
+        entry = run.log.begun(run.connection, run.texts)
+    finally:
+        run.connection.rollback()
     if entry is None or entry.statements is None or step.direction == "stamp":
         return []
     facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}

@@ -74,11 +74,10 @@ def _step(step: RevisionStep, texts: Texts) -> Step:
     revision = step.revision
     assert isinstance(revision, Script)
     id_, path = revision.revision, Path(revision.path)
-    for name in ("upgrade", "downgrade"):
-        if not callable(getattr(revision.module, name, None)):
-            raise error("revision-incomplete", revision=id_, path=path.name, missing=name)
-    options = StepOptions.of(revision.module, revision=id_, path=path.name)
     direction: Direction = "upgrade" if step.is_upgrade else "downgrade"
+    if not callable(getattr(revision.module, direction, None)):
+        raise error("revision-incomplete", revision=id_, path=path.name, missing=direction)
+    options = StepOptions.of(revision.module, revision=id_, path=path.name)
     planned = Planned(id_, direction, " ".join(revision.doc.split()), path)
     return Step(planned, (step,), options, texts[id_])
 

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
+from sqlalchemy.engine import Connection
 
 from migrator.alembic_private import direction_of, environment
+from migrator.errors import error
+from migrator.masking import mask
 from migrator.results import Direction
-from migrator.settings import Settings
+from migrator.settings import NAMED, Settings
+from migrator.url import driver_url
+
+if TYPE_CHECKING:
+    from migrator.schema.replay import Replay
 
 REPORT = "migrator.report"
 REQUEST = "migrator.request"
@@ -36,6 +43,8 @@ class Request:
     """Whether a downgrade may run the texts that the log keeps of revisions whose files are gone."""
     drop_adopted: bool = False
     """Whether a downgrade may go below the revision at which the database was adopted."""
+    replay: "Replay | None" = None
+    """What `adopt` has replayed already, so that its stamp need not do it again."""
     rerun_interrupted: bool = False
     """Whether a step that was interrupted, and cannot be resumed, may run again from its start."""
 
@@ -64,10 +73,26 @@ def request_of(settings: Settings) -> Request:
     )
 
 
-def settings_of(config: Config) -> Settings:
-    """Return the settings of this run: what `Migrator` handed over, else what alembic.ini and the environment say."""
+def settings_of(config: Config, connection: Connection | None = None) -> Settings:
+    """Return the settings of this run: what `Migrator` handed over, else what alembic.ini and the environment say.
+
+    For an env.py that has made its `connection` itself no URL is looked for. Raises DatabaseError where that is another database than
+    the one that an argument of the command names.
+    """
     if SETTINGS not in config.attributes:
         ini = Path(config.config_file_name) if config.config_file_name else None
-        config.attributes[SETTINGS] = Settings.load(ini, section=config.config_ini_section)
+        own = None if connection is None else connection.engine.url.render_as_string(hide_password=False)
+        found = Settings.load(ini, section=config.config_ini_section, database_url=own)
+        config.attributes[SETTINGS] = found if own is None else replace(found, source="env.py")
     settings: Settings = config.attributes[SETTINGS]
+    if connection is not None and settings.source == NAMED and config.attributes.get("connection") is None:
+        _check_place(connection, settings)
     return settings
+
+
+def _check_place(connection: Connection, settings: Settings) -> None:
+    asked = driver_url(settings.database_url, root=settings.root, source=settings.source)
+    given = connection.engine.url
+    found = driver_url(given.render_as_string(hide_password=False), root=settings.root)
+    if (asked.get_backend_name(), *asked[3:6]) != (found.get_backend_name(), *found[3:6]):
+        raise error("url-not-used", asked=mask(asked), found=mask(given))

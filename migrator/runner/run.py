@@ -11,13 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from migrator import alembic_private, dialects
 from migrator.alembic_private import environment
 from migrator.errors import error
+from migrator.errors.printable import PRINTABLE
+from migrator.history import heads
 from migrator.masking import mask, scrub
 from migrator.results import Report
 from migrator.runner.guards import guards_of
 from migrator.runner.request import REPORT, request_of, settings_of, writes
 from migrator.runner.state import Run
 from migrator.runner.step import StepRunner
-from migrator.schema.autogenerate import hide_unowned_tables
+from migrator.schema.autogenerate import hide_unowned_tables, keep_directives
 
 
 def run(connection: Connection, **options: Any) -> None:
@@ -30,12 +32,16 @@ def run(connection: Connection, **options: Any) -> None:
     if connection.in_transaction():
         raise error("connection-in-transaction")
     # The fileConfig() of Alembic's templates silences loggers that it does not know.
-    logging.getLogger("migrator").disabled = False
+    logger = logging.getLogger("migrator")
+    logger.disabled = False
+    logger.addFilter(PRINTABLE)
     config = environment().config
-    settings = settings_of(config)
-    options = hide_unowned_tables(options, environment().script, settings.owned_tables)
+    settings = settings_of(config, connection)
+    options = hide_unowned_tables(options, environment().script, settings.owned_tables, log=settings.log_table)
     dialect = dialects.of(connection)
     if not writes():
+        if alembic_private.is_check(environment().context_opts.get("fn")):
+            options = keep_directives(options)
         with dialect.translate_driver_errors(connection.engine.url, settings.source):
             _read(connection, options)
         return
@@ -47,11 +53,15 @@ def run(connection: Connection, **options: Any) -> None:
     except BaseException as raised:
         steps.progress.attach(raised)
         raise
+    finally:
+        state.close()
 
 
 def _read(connection: Connection, options: dict[str, Any]) -> None:
     try:
         context.configure(connection=connection, **options, dont_mutate=True)
+        heads.read(context.get_context())
+        connection.rollback()
         context.run_migrations()
     except DBAPIError as raised:
         compared = alembic_private.compared(raised)
@@ -97,7 +107,9 @@ def _write(run: Run, steps: StepRunner, options: dict[str, Any]) -> Report:
     finally:
         opts["fn"] = function  # an env.py may call run() once for each of several schemas
     done = steps.progress
-    return Report(mask(run.connection.engine.url), done.before, done.at, done.applied)
+    compared = run.request.direction == "stamp" and run.request.verify and done.applied
+    not_compared = run.dialect.not_compared if compared else ()
+    return Report(mask(run.connection.engine.url), done.before, done.at, done.applied, not_compared)
 
 
 def _verify(run: Run, steps: StepRunner) -> None:
@@ -106,7 +118,7 @@ def _verify(run: Run, steps: StepRunner) -> None:
     if not done.applied:
         return
     with run.session.second_connection() as other:
-        heads = run.heads_on(other)
-    if set(heads) != set(done.at):
+        found = run.heads_on(other)
+    if set(found) != set(done.at):
         applied = tuple(step.revision for step in done.applied)
-        raise error("target-not-reached", at=tuple(sorted(heads)), wanted=done.at, applied=applied)
+        raise error("target-not-reached", at=tuple(sorted(found)), wanted=done.at, applied=applied)

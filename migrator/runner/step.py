@@ -80,10 +80,10 @@ class StepRunner:
         assert self._running is not None
         assert self._statements is not None
         assert self._transaction is not None
-        self._transaction.release()
         self._statements.listening = False
         for guard in self.guards:
             guard.before_commit(self._running, heads)
+        self._transaction.release()
         self._log.note("done")
         self._heads_after = set(heads)
 

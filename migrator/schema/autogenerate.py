@@ -16,7 +16,6 @@ from alembic.util import to_list
 from migrator import versions
 from migrator.errors import error
 from migrator.history import file_text
-from migrator.history.log import LOG_TABLE
 
 _log = logging.getLogger("migrator")
 NameFilter = Callable[[str | None, str, Any], bool]
@@ -35,10 +34,12 @@ def options_for(metadata: sa.MetaData) -> dict[str, Any]:
     }
 
 
-def hide_unowned_tables(options: dict[str, Any], script: ScriptDirectory, owned: Collection[str]) -> dict[str, Any]:
+def hide_unowned_tables(
+    options: dict[str, Any], script: ScriptDirectory, owned: Collection[str], *, log: str
+) -> dict[str, Any]:
     """Return the options with every table hidden from comparisons that the project does not own: autogenerate would drop it.
 
-    It owns the tables of the models, those that a revision mentions, and those in `owned`. The engine's log is never compared. The
+    It owns the tables of the models, those that a revision mentions, and those in `owned`. The engine's `log` is never compared. The
     caller's filter stays in force. A warning names each hidden table once.
     """
     theirs: NameFilter | None = options.get("include_name")
@@ -51,7 +52,7 @@ def hide_unowned_tables(options: dict[str, Any], script: ScriptDirectory, owned:
             return False
         if type_ != "table" or name is None:
             return True
-        if name == LOG_TABLE:
+        if name == log:
             return False
         if name in owned or parent_names.get("schema_qualified_table_name", name) in models:
             return True
@@ -64,6 +65,23 @@ def hide_unowned_tables(options: dict[str, Any], script: ScriptDirectory, owned:
         return ours
 
     return {**options, "include_name": include_name}
+
+
+def keep_directives(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for `check`, which needs the directive that a hook takes out of the list where there is nothing to write.
+
+    Alembic's manual has such a hook, "Don't Generate Empty Migrations", and Alembic's own `check` then ends in an IndexError.
+    """
+    theirs = options.get("process_revision_directives")
+    if theirs is None:
+        return options
+
+    def hook(migration: MigrationContext, revision: Any, directives: list[MigrationScript]) -> None:
+        given = directives[:]
+        theirs(migration, revision, directives)
+        directives[:] = directives or given
+
+    return {**options, "process_revision_directives": hook}
 
 
 def _model_tables(metadata: Any) -> set[str]:

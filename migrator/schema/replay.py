@@ -1,11 +1,11 @@
-"""The history run into a scratch database, and the schema after each revision."""
+"""The history run into a scratch database, and the schema after each revision.
 
-import hashlib
-import json
-import logging
-import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+Nothing is kept from one command to the next: what a revision makes may depend on models, on files, on the day.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,18 +15,31 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from migrator import alembic_private
 from migrator.dialects.dialect import Dialect
+from migrator.dialects.scratch import Scratch
+from migrator.dialects.session import Session
+from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.history import file_text
 from migrator.history.attributes import StepOptions
-from migrator.history.log import LOG_TABLE
-from migrator.schema.snapshot import Column, Rule, Snapshot, Table, reflecting, snapshot
+from migrator.masking import scrub
+from migrator.schema.snapshot import Snapshot, reflecting, snapshot, tables_in
 from migrator.settings import Settings
 
-_FORMAT = "3"  # of the cache; files with another number are not read
-_log = logging.getLogger("migrator")
+# What a context is told about the command at hand. All else that env.py says holds for the replay too.
+_OF_THE_COMMAND = {
+    "fn",
+    "starting_rev",
+    "destination_rev",
+    "purge",
+    "dont_mutate",
+    "on_version_apply",
+    "revision_context",
+}
+_LONGEST = 300  # characters of a cause
 
 
 class _Replayed(NamedTuple):
@@ -40,36 +53,51 @@ class _Replayed(NamedTuple):
 class Replay:
     """The schemas that a history makes, on databases of the kind that `connection` is connected to.
 
-    Of the connected database only the kind and version are read. A scratch database is created and dropped; DatabaseError where the
-    role may not.
+    Of the connected database only its kind and its settings are read. A scratch database is created and dropped; DatabaseError where
+    the role may not. Every revision runs under the options that env.py gave, which `migration` has. Raises HistoryError
+    "replay-failed" or "replay-lacks-table" for a history that does not run in an empty database.
     """
 
     script: ScriptDirectory
     connection: Connection
     dialect: Dialect
     settings: Settings
-    version_table: str
+    migration: MigrationContext
+    earlier: "Replay | None" = None
+    """A replay of the same command, which is believed as long as the files are what they were."""
 
     @cached_property
     def schemas(self) -> dict[str, Snapshot]:
-        """The schema after each revision, from base to head; `"base"` is the first, and empty. Kept until a file changes."""
-        if self._cache.is_file():
-            return _read(self._cache)
+        """The schema after each revision, from base to head; `"base"` is the first."""
+        if self.earlier is not None and self.earlier.texts == self.texts:
+            return self.earlier.schemas
         found: dict[str, Snapshot] = {"base": {}}
+        memo: dict[Any, Any] = {}
         for at in self._steps():
-            found[at.revision] = snapshot(at.scratch, self.dialect, ignore=self.tools_tables)
-        _write(self._cache, found)
+            found[at.revision] = snapshot(at.scratch, self.dialect, ignore=self.tools_tables, memo=memo)
         return found
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The text of env.py and of each revision. Reads the files."""
+        paths = (Path(self.script.env_py_location), *(Path(revision.path) for revision in self._line))
+        return tuple(file_text.source(path) if path.suffix == ".py" else str(path) for path in paths)
 
     @property
     def tools_tables(self) -> frozenset[str]:
-        """The tables that belong to the tool and not to the schema."""
-        return frozenset({self.version_table, LOG_TABLE})
+        """The tables that belong to the tool and not to the schema, with their schema in front and without."""
+        names, schema = (self.migration.version_table, self.settings.log_table), self.migration.version_table_schema
+        return frozenset((*names, *(f"{schema}.{name}" for name in names if schema)))
 
     @cached_property
     def known(self) -> frozenset[str]:
+        """The names of what the history makes at any revision: tables, views, functions and so on."""
+        return frozenset(name for schema in self.schemas.values() for name in schema)
+
+    @cached_property
+    def known_tables(self) -> frozenset[str]:
         """The tables that the history makes at any revision."""
-        return frozenset(name for tables in self.schemas.values() for name in tables)
+        return frozenset(name for schema in self.schemas.values() for name in tables_in(schema))
 
     @property
     def branches(self) -> bool:
@@ -79,13 +107,13 @@ class Replay:
             or len(self.script.get_heads()) > 1
         )
 
-    def metadata_at(self, revision: str) -> sa.MetaData:
-        """Return the schema at a revision as SQLAlchemy reflects it, for Alembic's autogenerate."""
+    def metadata_at(self, revision: str, tables: Collection[str]) -> sa.MetaData:
+        """Return some tables at a revision as SQLAlchemy reflects them, for Alembic's autogenerate; with those that they refer to."""
         metadata = sa.MetaData()
         for at in self._steps():
             if at.revision == revision:
                 with reflecting():
-                    metadata.reflect(at.scratch, only=lambda name, _: name not in self.tools_tables)
+                    metadata.reflect(at.scratch, only=lambda name, _: name in tables)
                 metadata.info["unseen"] = self.dialect.unseen_indexes(at.scratch)
                 break
         return metadata
@@ -94,65 +122,79 @@ class Replay:
     def _line(self) -> tuple[Script, ...]:
         return tuple(self.script.walk_revisions())[::-1]
 
-    @cached_property
-    def _cache(self) -> Path:
-        """Next to the compiled files, which git ignores as well."""
-        dialect = self.connection.dialect
-        version = ".".join(map(str, dialect.server_version_info or ()))
-        texts = (file_text.checksum(file_text.source(Path(revision.path))) for revision in self._line)
-        key = hashlib.sha256(
-            "\n".join((_FORMAT, dialect.name, version, self.version_table, *texts)).encode()
-        ).hexdigest()
-        return Path(self.script.dir, "__pycache__", f"migrator-{dialect.name}-{key[:16]}.json")
-
     def _steps(self) -> Iterator[_Replayed]:
-        dealt: list[Any] = []
-        options = {"fn": lambda heads, migration: dealt, "transactional_ddl": True, "transaction_per_migration": True}
-        with self.dialect.scratch(self.connection) as scratch:
-            session = self.dialect.session(scratch, self.settings)
-            migration = MigrationContext.configure(
-                connection=scratch, opts={**options, "version_table": self.version_table}
-            )
+        schemas = [name for name in (self.migration.version_table_schema,) if name]
+        with self.dialect.scratch(self.connection, schemas) as scratch:
+            kept = dict(self.connection.get_execution_options())  # a schema_translate_map, for one
+            kept.pop("isolation_level", None)
+            connection = scratch.connection.execution_options(**kept)
+            session = self.dialect.session(connection, self.settings)
+            dealt: list[MigrationStep] = []
+            migration = self._context(connection, scratch, dealt)
             with (
-                session.lock(self.version_table),
+                session.lock(migration.version_table),
                 session.writing(migration),
+                alembic_private.context_replaced(migration),
                 Operations.context(migration),
             ):
                 for revision in self._line:
-                    path = Path(revision.path).name
-                    step = StepOptions.of(revision.module, revision=revision.revision, path=path)
-                    session.start_attempt(step.limits(self.settings), 1)
                     dealt[:] = [MigrationStep.upgrade_from_script(self.script.revision_map, revision)]
-                    try:
-                        migration.run_migrations()
-                    except MigratorError as failure:
-                        failure.add(revision=revision.revision, path=path, direction="upgrade")
-                        raise
-                    yield _Replayed(revision.revision, scratch)
-                    scratch.rollback()
+                    with self._named(revision):
+                        self._run(revision, migration, session, scratch)
+                    yield _Replayed(revision.revision, connection)
+                    connection.rollback()
 
+    def _context(self, connection: Connection, scratch: Scratch, dealt: list[MigrationStep]) -> MigrationContext:
+        given = {name: value for name, value in self.migration.opts.items() if name not in _OF_THE_COMMAND}
+        own = {
+            "fn": lambda heads, migration: dealt,
+            "version_table": self.migration.version_table,
+            "version_table_schema": self.migration.version_table_schema if scratch.whole else None,
+            "transactional_ddl": True,
+            "transaction_per_migration": True,
+            "on_version_apply": (lambda **_: scratch.refuse_outside(),),
+        }
+        return MigrationContext.configure(
+            connection=connection, environment_context=alembic_private.environment(), opts={**given, **own}
+        )
 
-def _write(cache: Path, found: dict[str, Snapshot]) -> None:
-    document = {
-        revision: [{**asdict(table), "rules": [asdict(rule) for rule in table.rules]} for table in tables.values()]
-        for revision, tables in found.items()
-    }
-    try:
-        cache.parent.mkdir(exist_ok=True)
-        for older in cache.parent.glob(f"{cache.name.rpartition('-')[0]}-*.json"):
-            older.unlink(missing_ok=True)
-        made = cache.with_suffix(f".{os.getpid()}")
-        made.write_text(json.dumps(document))
-        made.replace(cache)
-    except OSError as error:  # a read-only checkout replays each time
-        _log.info("The replayed schemas could not be kept for the next time: %s", error)
+    def _run(self, revision: Script, migration: MigrationContext, session: Session, scratch: Scratch) -> None:
+        """Run one revision; once more for each thing that the connected database has from elsewhere, and the scratch one lacked."""
+        step = StepOptions.of(revision.module, revision=revision.revision, path=Path(revision.path).name)
+        while True:
+            session.start_attempt(step.limits(self.settings), 1)
+            try:
+                migration.run_migrations()
+            except DBAPIError as raised:
+                session.connection.rollback()
+                if raised.connection_invalidated or not scratch.complete(raised, "\n".join(self.texts)):
+                    raise
+            else:
+                return
 
+    @contextmanager
+    def _named(self, revision: Script) -> Iterator[None]:
+        """Say of whatever fails in the block which revision it was, and what a history that begins with `create_all()` lacks."""
+        where = {"revision": revision.revision, "path": Path(revision.path).name}
+        try:
+            yield
+        except MigratorError as raised:
+            if raised.code.startswith("scratch-"):
+                raised.add(**where)
+                raise
+            raise error("replay-failed", reason=raised.fact, **where) from raised
+        except (Exception, SystemExit) as raised:
+            if isinstance(raised, DBAPIError) and raised.connection_invalidated:
+                raise
+            missing = str(raised) if isinstance(raised, NoSuchTableError) else None
+            if isinstance(raised, DBAPIError):
+                missing = self.dialect.missing_table(raised)
+            if missing is not None:
+                raise error("replay-lacks-table", table=missing, **where) from raised
+            raise error("replay-failed", reason=self._reason(raised), **where) from raised
 
-def _read(cache: Path) -> dict[str, Snapshot]:
-    document = json.loads(cache.read_text())
-    return {revision: {table["name"]: _table(table) for table in tables} for revision, tables in document.items()}
-
-
-def _table(told: dict[str, Any]) -> Table:
-    columns = tuple(Column(**column) for column in told["columns"])
-    return Table(told["name"], columns, frozenset(Rule(**rule) for rule in told["rules"]))
+    def _reason(self, raised: BaseException) -> str:
+        text = f"{type(raised).__name__}: {raised}"
+        if isinstance(raised, DBAPIError):
+            text = f"{raised.orig} in {raised.statement}" if raised.statement else str(raised.orig)
+        return scrub(" ".join(text.split()), self.connection.engine.url)[:_LONGEST]

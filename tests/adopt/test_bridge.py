@@ -9,7 +9,7 @@ from migrator import HistoryError, Migrator, StampRefused
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import change_ddl, cli, columns, data, data_in, engine, is_sqlite
 from tests.kit import BOOKKEEPING
-from tests.kit.database import execute, heads, tables
+from tests.kit.database import execute, heads, indexes, tables
 from tests.kit.projects import copy_history
 
 
@@ -102,6 +102,20 @@ def test_a_file_that_is_no_bridge_is_not_run(database_url: str, tmp_path: Path) 
             engine(database_url).adopt(bridge=path)
         assert refused.value.code == "bridge-unusable"
     assert heads(database_url) == []
+
+
+def test_a_bridge_that_commits_for_itself_is_rolled_back(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "005")
+    execute(database_url, "DROP INDEX ix_datasets_user_id")
+    cli(capsys, database_url, "adopt", "--fix", config=copy)
+    path = copy.parent / "migrations" / "bridges" / "to_005.py"
+    path.write_text(re.sub(r"(?m)^    # ### end.*$|\Z", "    op.get_bind().commit()\n", path.read_text(), count=1))
+    done = cli(capsys, database_url, "adopt", "--bridge", str(path), config=copy)
+    assert (done.code, "#step-transaction-ended" in done.stderr) == (2, True), done
+    assert "alembic_version" not in tables(database_url)
+    assert "ix_datasets_user_id" not in indexes(database_url, "datasets")
 
 
 def test_a_bridge_that_does_not_arrive_is_rolled_back(database_url: str, copy: Path) -> None:

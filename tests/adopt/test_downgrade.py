@@ -1,11 +1,17 @@
 """Below the revision at which a database was adopted stand tables that no run of ours has made."""
 
-import pytest
+from pathlib import Path
 
-from migrator import HistoryError
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from migrator import HistoryError, Migrator
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import cli, columns, data, data_in, engine
-from tests.kit.database import heads, logged, rows, tables
+from tests.kit.database import execute, heads, logged, rows, tables
+from tests.kit.doors import alembic_project
+from tests.kit.projects import ANIMALS, PLANTS, miniature
 
 
 def test_it_says_what_would_go_and_asks(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,3 +78,14 @@ def test_a_stamped_revision_that_would_delete_nothing_is_taken_back_unasked(data
     engine(database_url).stamp("005", verify=False)
     engine(database_url).stamp("006")
     assert engine(database_url).downgrade("005").after == ("005",)
+
+
+def test_what_stock_alembic_has_migrated_goes_down_without_a_replay(database_url: str, tmp_path: Path) -> None:
+    """The second revision cannot be replayed: it wants a table that no revision makes. Nothing was stamped, so nobody asks for it."""
+    execute(database_url, "CREATE TABLE settings (id INTEGER PRIMARY KEY)")
+    needs = "def upgrade():\n    op.execute('INSERT INTO settings VALUES (1)')\n"
+    stock = alembic_project("generic", changed=False)(tmp_path / "stock", ANIMALS, needs, PLANTS, url=database_url)
+    command.upgrade(Config(stock), "head")
+    ini = miniature(tmp_path / "ours", ANIMALS, needs, PLANTS)
+    assert Migrator(ini, database_url=database_url).downgrade().after == ("002",)
+    assert tables(database_url) == {"alembic_version", "migration_log", "settings", "animals"}

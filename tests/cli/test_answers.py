@@ -26,6 +26,7 @@ STATUS = Status(
 ENTRY = Entry(
     **{
         **dict.fromkeys(("database_user", "program", "git_commit", "file", "checksum", "source", "statements")),
+        **dict.fromkeys(("version_table", "signature")),
         **{"id": 1, "revision": "001", "description": "First", "direction": "upgrade", "outcome": "failed"},
         **{"started_at": AT, "finished_at": AT, "duration_ms": 1500, "os_user": "ada", "host": "lamp", "error": "a\nb"},
     }

@@ -14,7 +14,8 @@ from migrator import Migrator
 from tests.kit import CONFIG
 from tests.kit.assertions import assert_refused, files_of, revision_file
 from tests.kit.database import tables
-from tests.kit.processes import Project, clean_environment
+from tests.kit.processes import Project
+from tests.kit.warm.environment import clean_environment
 
 REVISIONS = [f"{number:03}" for number in range(1, 13)]
 EVERY_COMMAND = [
@@ -171,17 +172,16 @@ def test_commands_about_the_files_need_no_database_and_write_nothing(project: Pr
 
 
 def test_from_another_directory_with_options_before_and_after_the_command(project: Project, tmp_path: Path) -> None:
-    program = [sys.executable, str(project.path / "migrate.py")]
-    assert project.run(*program, "upgrade", "001", cwd=tmp_path).code == 0
+    assert project.migrate("upgrade", "001", cwd=tmp_path).code == 0
     assert (project.path / "app.db").exists()
     url = f"sqlite:///{tmp_path / 'other.db'}"
     for arguments in (["--database-url", url, "upgrade", "002"], ["upgrade", "--database-url", url, "003"]):
-        assert project.run(*program, *arguments, cwd=tmp_path).code == 0
+        assert project.migrate(*arguments, cwd=tmp_path).code == 0
     assert at(url) == ("003",)
     other = tmp_path / "other.ini"
     other.write_text(f"[alembic]\nscript_location = {project.path}/migrations\nprepend_sys_path = {project.path}\n")
     for arguments in (["-c", str(other), "upgrade", "004"], ["heads", "--config", "other.ini"]):
-        assert project.run(*program, *arguments, cwd=tmp_path).code == 0
+        assert project.migrate(*arguments, cwd=tmp_path).code == 0
     assert at(f"sqlite:///{tmp_path / 'app.db'}") == ("004",)
 
 

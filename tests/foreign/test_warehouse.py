@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from migrator import Migrator
 from tests.foreign.kit import imports_of, twins
 from tests.kit.database import rows
@@ -32,9 +30,6 @@ def test_up_and_down(postgres_server: Server, tmp_path: Path) -> None:
         both.downgrade("aa03", "aa02", "aa01", "base")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a replay does not have the schemas that env.py makes: schema/replay.py, foreign 7 and 8"
-)
 def test_adopt_finds_where_stock_alembic_left_a_database(postgres_server: Server, tmp_path: Path) -> None:
     with twins("warehouse", tmp_path, postgres_server, schemas=SCHEMAS) as both:
         both.stock.alembic("upgrade", "aa03")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.fuzz import operations as ops
+from tests.fuzz import keys, operations as ops
 from tests.fuzz.model import KINDS, Column, Database
 from tests.fuzz.operations import Operation
 
@@ -117,12 +117,12 @@ def _add_column(draw: st.DrawFn, database: Database, table: str) -> Operation:
 def _add_index(draw: st.DrawFn, database: Database, table: str) -> Operation | None:
     names = sorted(database.tables[table].columns)
     way = draw(st.sampled_from(["op", "batch", "block"]))
-    return ops.AddIndex(table, database.name("ix"), _some(draw, names), way) if names else None
+    return keys.AddIndex(table, database.name("ix"), _some(draw, names), way) if names else None
 
 
 def _add_unique(draw: st.DrawFn, database: Database, table: str) -> Operation:
     names = [*sorted(database.tables[table].columns), "id"]
-    return ops.AddUnique(table, database.name("uq"), _some(draw, names))
+    return keys.AddUnique(table, database.name("uq"), _some(draw, names))
 
 
 def _add_parent(draw: st.DrawFn, database: Database, table: str) -> Operation | None:
@@ -130,7 +130,7 @@ def _add_parent(draw: st.DrawFn, database: Database, table: str) -> Operation | 
     if not columns:
         return None
     column, parent = draw(st.sampled_from(columns)), draw(st.sampled_from(sorted(database.tables)))
-    return ops.AddParent(table, database.name("fk"), column, parent)
+    return keys.AddParent(table, database.name("fk"), column, parent)
 
 
 def _drop(kind: type[ops.InTable], part: str) -> Callable[[st.DrawFn, Database, str], Operation | None]:
@@ -154,9 +154,9 @@ _MAKERS: tuple[Callable[[st.DrawFn, Database, str], Operation | None], ...] = (
     _add_unique,
     *(_add_parent,) * 2,
     _drop(ops.DropColumn, "columns"),
-    _drop(ops.DropIndex, "indexes"),
-    _drop(ops.DropUnique, "uniques"),
-    _drop(ops.DropParent, "parents"),
+    _drop(keys.DropIndex, "indexes"),
+    _drop(keys.DropUnique, "uniques"),
+    _drop(keys.DropParent, "parents"),
     _delete,
     lambda draw, database, table: _create(draw, database),
     lambda draw, database, table: ops.RenameTable(table, database.name("t")),

@@ -31,7 +31,8 @@ def _written(column: Column) -> str:
     return f"sa.Column({column.name!r}, {KINDS[column.kind].source}, nullable={column.nullable}{default})"
 
 
-def _batch(table: str, line: str, *, recreate: str = "auto") -> str:
+def batch(table: str, line: str, *, recreate: str = "auto") -> str:
+    """One line in a batch on this table."""
     return f"with op.batch_alter_table({table!r}, recreate={recreate!r}) as batch:\n    {line}"
 
 
@@ -119,7 +120,7 @@ class AddColumn(InTable):
     def source(self) -> str:
         if self.plain:
             return f"op.add_column({self.table!r}, {_written(self.column)})"
-        return _batch(self.table, f"batch.add_column({_written(self.column)})")
+        return batch(self.table, f"batch.add_column({_written(self.column)})")
 
     def fits(self, table: Table, database: Database) -> bool:
         filled = self.column.nullable or self.column.default is not None or not table.rows
@@ -140,7 +141,7 @@ class DropColumn(InTable):
     name: str
 
     def source(self) -> str:
-        return _batch(self.table, f"batch.drop_column({self.name!r})")
+        return batch(self.table, f"batch.drop_column({self.name!r})")
 
     def fits(self, table: Table, database: Database) -> bool:
         return self.name in table.columns and not table.users(self.name)
@@ -174,7 +175,7 @@ class ChangeColumn(InTable):
             changes.append(f"server_default={new.default!r}")
         else:
             changes.append(f"existing_server_default={old.default!r}")
-        return _batch(self.table, f"batch.alter_column({old.name!r}, {', '.join(changes)})", recreate=self.recreate)
+        return batch(self.table, f"batch.alter_column({old.name!r}, {', '.join(changes)})", recreate=self.recreate)
 
     def fits(self, table: Table, database: Database) -> bool:
         old, new = self.before, self.after
@@ -194,134 +195,6 @@ class ChangeColumn(InTable):
 
     def inverse(self, database: Database) -> Operation:
         return ChangeColumn(self.table, self.after, self.before, self.recreate)
-
-
-@dataclass(frozen=True)
-class AddUnique(InTable):
-    name: str
-    columns: tuple[str, ...]
-
-    def source(self) -> str:
-        return _batch(self.table, f"batch.create_unique_constraint({self.name!r}, {list(self.columns)!r})")
-
-    def fits(self, table: Table, database: Database) -> bool:
-        known = self.name not in table.uniques and set(self.columns) <= {"id", *table.columns}
-        if not known:
-            return False
-        found = [tuple(row[column] for column in self.columns) for row in table.rows]
-        found = [values for values in found if None not in values]
-        return len(set(found)) == len(found)
-
-    def change(self, table: Table) -> None:
-        table.uniques[self.name] = self.columns
-
-    def inverse(self, database: Database) -> Operation:
-        return DropUnique(self.table, self.name)
-
-
-@dataclass(frozen=True)
-class DropUnique(InTable):
-    name: str
-
-    def source(self) -> str:
-        return _batch(self.table, f"batch.drop_constraint({self.name!r}, type_='unique')")
-
-    def fits(self, table: Table, database: Database) -> bool:
-        return self.name in table.uniques
-
-    def change(self, table: Table) -> None:
-        del table.uniques[self.name]
-
-    def inverse(self, database: Database) -> Operation:
-        return AddUnique(self.table, self.name, database.tables[self.table].uniques[self.name])
-
-
-@dataclass(frozen=True)
-class AddIndex(InTable):
-    name: str
-    columns: tuple[str, ...]
-    way: str = "op"
-    """Plain, in a batch, or in an autocommit_block()."""
-
-    def source(self) -> str:
-        plain = f"op.create_index({self.name!r}, {self.table!r}, {list(self.columns)!r})"
-        match self.way:
-            case "batch":
-                return _batch(self.table, f"batch.create_index({self.name!r}, {list(self.columns)!r})")
-            case "block":
-                concurrently = plain.replace("])", "], postgresql_concurrently=True)")
-                return f"with op.get_context().autocommit_block():\n    {concurrently}"
-        return plain
-
-    def fits(self, table: Table, database: Database) -> bool:
-        return self.name not in table.indexes and set(self.columns) <= set(table.columns)
-
-    def change(self, table: Table) -> None:
-        table.indexes[self.name] = self.columns
-
-    def inverse(self, database: Database) -> Operation:
-        return DropIndex(self.table, self.name)
-
-
-@dataclass(frozen=True)
-class DropIndex(InTable):
-    name: str
-
-    def source(self) -> str:
-        return f"op.drop_index({self.name!r}, table_name={self.table!r})"
-
-    def fits(self, table: Table, database: Database) -> bool:
-        return self.name in table.indexes
-
-    def change(self, table: Table) -> None:
-        del table.indexes[self.name]
-
-    def inverse(self, database: Database) -> Operation:
-        return AddIndex(self.table, self.name, database.tables[self.table].indexes[self.name])
-
-
-@dataclass(frozen=True)
-class AddParent(InTable):
-    name: str
-    column: str
-    parent: str
-
-    def source(self) -> str:
-        line = f"batch.create_foreign_key({self.name!r}, {self.parent!r}, [{self.column!r}], ['id'])"
-        return _batch(self.table, line)
-
-    def fits(self, table: Table, database: Database) -> bool:
-        if self.name in table.parents or self.parent not in database.tables or self.column not in table.columns:
-            return False
-        ids = {row["id"] for row in database.tables[self.parent].rows}
-        there = all(value is None or value in ids for value in table.values(self.column))
-        # SQLAlchemy cannot tell two equal keys apart on SQLite.
-        another = (self.column, self.parent) not in table.parents.values()
-        return table.columns[self.column].kind == "int" and there and another
-
-    def change(self, table: Table) -> None:
-        table.parents[self.name] = (self.column, self.parent)
-
-    def inverse(self, database: Database) -> Operation:
-        return DropParent(self.table, self.name)
-
-
-@dataclass(frozen=True)
-class DropParent(InTable):
-    name: str
-
-    def source(self) -> str:
-        return _batch(self.table, f"batch.drop_constraint({self.name!r}, type_='foreignkey')")
-
-    def fits(self, table: Table, database: Database) -> bool:
-        return self.name in table.parents
-
-    def change(self, table: Table) -> None:
-        del table.parents[self.name]
-
-    def inverse(self, database: Database) -> Operation:
-        column, parent = database.tables[self.table].parents[self.name]
-        return AddParent(self.table, self.name, column, parent)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from tests.kit import ROOT
 from tests.kit.assertions import assert_refused
 from tests.kit.database import execute, heads, logged, state, tables
 from tests.kit.fork_server import Forks, Job
-from tests.kit.processes import Result, clean_environment
+from tests.kit.processes import Result
 from tests.kit.projects import ANIMALS, PLANTS, STONES, miniature, revision_path
+from tests.kit.warm.environment import clean_environment
 
 BODIES = [body.rstrip() + "  # näher\n" for body in (ANIMALS, PLANTS, STONES)]
 

@@ -3,13 +3,17 @@
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from migrator import HistoryError, Migrator
 from tests.kit import CONFIG
 from tests.kit.assertions import assert_refused, assert_says, files_of, revision_file
+from tests.kit.database import state
 from tests.kit.processes import Project
+from tests.kit.projects import ANIMALS, PLANTS, STONES, miniature, revision_path
 
 
 def spoilt(project: Project, revision: str, change: Callable[[str], str]) -> None:
@@ -58,8 +62,8 @@ def _circle(project: Project) -> None:
     spoilt(project, "010", lambda text: text.replace('"009"', '"012"'))
 
 
-def _no_downgrade(project: Project) -> None:
-    spoilt(project, "008", lambda text: text.partition("def downgrade")[0])
+def _no_upgrade(project: Project) -> None:
+    spoilt(project, "008", lambda text: text.replace("def upgrade(", "def upgarde("))
 
 
 def _no_versions(project: Project) -> None:
@@ -82,7 +86,7 @@ def _no_versions(project: Project) -> None:
         ),
         (_no_parent, "parent-missing", ["Revision 008 (008_create_user_sessions.py) comes after 007"]),
         (_circle, "history-cycle", ["The revisions 0", "come after one another in a circle", "010_create_memories.py"]),
-        (_no_downgrade, "revision-incomplete", ["Revision 008 (008_create_user_sessions.py) has no downgrade()"]),
+        (_no_upgrade, "revision-incomplete", ["Revision 008 (008_create_user_sessions.py) has no upgrade()"]),
         (_no_versions, "versions-missing", ["There is no folder of revisions at", "migrations/versions"]),
     ],
 )
@@ -97,12 +101,31 @@ def test_a_history_with_a_fault_is_refused_before_anything_is_written(
     assert_refused(project.migrate("upgrade", url=sqlite_url), code, *words)
     spoiled = Migrator(project.path / "alembic.ini", database_url=sqlite_url)
     commands = [spoiled.status, spoiled.plan, spoiled.history, lambda: spoiled.sql("upgrade", "003:head")]
-    for command in commands if code != "revision-incomplete" else [spoiled.plan]:
+    if code == "heads-several":  # the history itself can be read; what has two meanings is "head"
+        assert (spoiled.status().heads, spoiled.status().head, len(spoiled.history())) == (("013", "014"), None, 14)
+        commands = commands[3:]
+    for command in [spoiled.plan, *([] if code == "revision-incomplete" else commands)]:
         with pytest.raises(HistoryError) as refused:
             command()
         assert_says(str(refused.value), code, *words)
     assert files_of(project) == files
     assert (migrator.current(), migrator.log()) == (("003",), log)
+
+
+def test_only_the_function_of_the_direction_that_is_taken_is_asked_for(database_url: str, tmp_path: Path) -> None:
+    ini = Path(miniature(tmp_path / "project", ANIMALS, PLANTS, STONES))
+    path = revision_path(ini, "002")
+    path.write_text(path.read_text().partition("def downgrade")[0])
+    migrator = Migrator(ini, database_url=database_url)
+    assert migrator.upgrade().after == ("003",)
+    assert migrator.downgrade("002").after == ("002",)
+    migrator.upgrade()
+    before = state(database_url)
+    for command in (partial(migrator.downgrade, "base"), partial(migrator.plan, "001", "downgrade")):
+        with pytest.raises(HistoryError) as refused:
+            command()
+        assert_says(str(refused.value), "revision-incomplete", "Revision 002 (002_step.py) has no downgrade()")
+    assert state(database_url) == before
 
 
 @pytest.mark.parametrize("arguments", [["heads"], ["show", "002"], ["revision", "-m", "new"]])

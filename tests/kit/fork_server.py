@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit import ROOT
-from tests.kit.processes import Result, clean_environment, leashed
+from tests.kit.processes import Result, leashed
+from tests.kit.warm.environment import clean_environment
 
 _EVENTS = ("before_cursor_execute", "commit")
 _IMPORTED = (

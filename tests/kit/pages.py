@@ -12,13 +12,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import ROOT
-from tests.kit.processes import Project, clean_environment
+from tests.kit.processes import Project
 from tests.kit.projects import copy_parts
+from tests.kit.warm.environment import clean_environment
 
 PAGES = (
     "README.md",
@@ -91,7 +93,7 @@ def furnish(project: Project) -> None:
     """Put into the copy what a user has there as well: an environment, and what is next to the code."""
     copy_parts(project.path, NEXT_TO)
     environment = project.path / ".venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
+    venv.create(environment, symlinks=sys.platform != "win32")
     [packages] = environment.glob("[Ll]ib/**/site-packages")
     packages.joinpath("tests.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
     pip = environment / "bin" / "pip"

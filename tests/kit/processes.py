@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from tests.kit.warm import start as warm_start
+from tests.kit.warm.environment import clean_environment
+
 # 1 is PR_SET_PDEATHSIG. The parent may have died between fork and prctl, hence the comparison after it.
 _LEASH = """
 import ctypes, os, signal, sys
@@ -47,11 +50,11 @@ class Project:
 
     def migrate(self, *arguments: str, **options: Unpack[Options]) -> Result:
         """Run the project's `migrate.py`; the options are those of `run`."""
-        return self.run(sys.executable, str(self.path / "migrate.py"), *arguments, **options)
+        return self._python(str(self.path / "migrate.py"), *arguments, **options)
 
     def alembic(self, *arguments: str, **options: Unpack[Options]) -> Result:
         """Run the `alembic` command, in the project unless `cwd` says otherwise; the options are those of `run`."""
-        return self.run(str(Path(sysconfig.get_path("scripts"), "alembic")), *arguments, **options)
+        return self._python(str(Path(sysconfig.get_path("scripts"), "alembic")), *arguments, **options)
 
     def run(
         self,
@@ -67,14 +70,10 @@ class Project:
         `url` is handed over as `DATABASE_URL`, `answer` on standard input; `cwd` is the project unless said otherwise.
         After `timeout` seconds the child is killed and `subprocess.TimeoutExpired` raised.
         """
-        variables = clean_environment(self.home)
-        if url is not None:
-            variables["DATABASE_URL"] = url
-        variables.update(environment or {})
         done = subprocess.run(
             command,
             cwd=cwd or self.path,
-            env=variables,
+            env=self._variables(url, environment),
             input=answer,
             capture_output=True,
             text=True,
@@ -83,19 +82,26 @@ class Project:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def _python(self, script: str, *arguments: str, **options: Unpack[Options]) -> Result:
+        """As `run`, without the start of an interpreter where none would notice: that is most of the time of a command."""
+        variables = self._variables(options.get("url"), options.get("environment"))
+        if not warm_start.can_run(variables):
+            return self.run(sys.executable, script, *arguments, **options)
+        done = warm_start.run(
+            script,
+            arguments,
+            environment=variables,
+            directory=options.get("cwd", self.path),
+            answer=options.get("answer", ""),
+            timeout=options.get("timeout", 120),
+        )
+        return Result(*done)
 
-def callers_settings() -> list[str]:
-    """The variables of this process that would change what the programs under test do or print."""
-    known = {"DATABASE_URL", "MIGRATION_DATABASE_URL", "ALEMBIC_CONFIG", "NO_COLOR", "COLUMNS"}
-    return [name for name in os.environ if name in known or name.startswith("MIGRATOR_")]
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """This process's environment without the caller's settings, and with a home of its own."""
-    removed = callers_settings()
-    inherited = {name: value for name, value in os.environ.items() if name not in removed}
-    # Bytecode knows its source by the second: of two edits within one, the first would go on running.
-    return inherited | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
+    def _variables(self, url: str | None, given: Mapping[str, str] | None) -> dict[str, str]:
+        variables = clean_environment(self.home)
+        if url is not None:
+            variables["DATABASE_URL"] = url
+        return variables | dict(given or {})
 
 
 def leashed(command: Sequence[str]) -> list[str]:

@@ -15,10 +15,10 @@ from textwrap import dedent, indent
 from alembic import command
 from alembic.config import Config
 
-from tests.kit import ROOT
+from tests.kit import ENGINE, ROOT
 
-SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app", "migrator")
-_ENGINE = ROOT / "migrator"
+SCAFFOLD = ("alembic.ini", "migrate.py", "migrations", "app")
+_COMPILED = tuple(ROOT / name for name in ("migrator", "app", "migrations/versions"))
 # Alembic would load a deleted env.py from bytecode that came along.
 _LEFT_BEHIND = shutil.ignore_patterns(
     "__pycache__", "*.pyc", ".*_cache", ".git", ".venv", "*.db", "*.db-*", "*.lock", "bridges"
@@ -109,7 +109,7 @@ def alembic_init(directory: Path, url: str, *, template: str = "generic") -> Pat
     return directory / "migrations" / "env.py"
 
 
-def copy_parts(directory: Path, names: Iterable[str] = SCAFFOLD) -> Path:
+def copy_parts(directory: Path, names: Iterable[str]) -> Path:
     """Copy files and folders of the repository into `directory`, which may have others already, and return it."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -120,19 +120,27 @@ def copy_parts(directory: Path, names: Iterable[str] = SCAFFOLD) -> Path:
     return directory
 
 
+def copy_scaffold(directory: Path) -> Path:
+    """Copy the scaffold into a new `directory` and return it. The engine, which no test changes, is a link: it has most of the files."""
+    copy_parts(directory, SCAFFOLD)
+    (directory / "migrator").symlink_to(ENGINE, target_is_directory=True)
+    return directory
+
+
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder, without what programs left in it, into one that may exist."""
     shutil.copytree(source, target, ignore=_left_behind, dirs_exist_ok=True)
 
 
-def compile_engine() -> None:
-    """Compile the engine once: a process that may write no bytecode would compile it at every start, which takes most of its time."""
-    compileall.compile_dir(_ENGINE, quiet=2)
+def compile_sources() -> None:
+    """Compile the engine and the project once: a process that may write no bytecode would do it at every start."""
+    for folder in _COMPILED:
+        compileall.compile_dir(folder, quiet=2)
 
 
 def _left_behind(folder: str, names: list[str]) -> set[str]:
-    # The engine's bytecode comes along: it knows its source by time and size, and both are copied.
-    return set() if Path(folder).is_relative_to(_ENGINE) else _LEFT_BEHIND(folder, names)
+    # This bytecode comes along: it knows its source by time and size, and both are copied.
+    return set() if any(map(Path(folder).is_relative_to, _COMPILED)) else _LEFT_BEHIND(folder, names)
 
 
 def copy_history(directory: Path) -> Path:

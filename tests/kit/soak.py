@@ -39,7 +39,7 @@ def soak_kills(started: Forks, host: Server | Files, folder: Path, kills: int) -
     (made,) = started.run(Job(["upgrade", "001"], config, born))
     assert made.code == 0, made
     killers = (
-        Killer(started, host, templates.copy("004"), CONFIG, REVISIONS[4:], _made(folder / "one")),
+        Killer(started, host, templates.copy("004", full=True), CONFIG, REVISIONS[4:], _made(folder / "one")),
         Killer(started, host, born, config, slow.REVISIONS, _made(folder / "other")),
     )
     places = [Counter(killer.kill().revision for _ in range(kills // 2)) for killer in killers]
@@ -55,7 +55,7 @@ def soak_races(started: Forks, host: Server | Files, rounds: int) -> str:
     templates = Templates(host)
     waited = 0
     for number in range(rounds):
-        url = host.create_database() if number % 2 else templates.copy(REVISIONS[-2])
+        url = host.create_database() if number % 2 else templates.copy(REVISIONS[-2], full=True)
         results = race(started, url, CONFIG, REVISIONS if number % 2 else REVISIONS[-1:])
         waited += sum("Waiting" in result.stderr for result in results)
         host.drop_database(url)

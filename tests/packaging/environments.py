@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 
 from tests.kit import ROOT
-from tests.kit.processes import Project, Result, clean_environment
+from tests.kit.processes import Project, Result
+from tests.kit.warm.environment import clean_environment
 
 # What a build reads; built from a copy, because setuptools leaves build/ and an .egg-info behind.
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "migrator", "app", "migrations", "tests", "benchmarks")

@@ -96,5 +96,5 @@ def test_what_the_server_still_does_for_a_dead_run_is_named_and_waited_for_and_d
     (result,) = forks.run(Job(["upgrade"], config, postgres_url, environment={"SLEEP": "0"}))
     assert result.code == 0, result
     assert f":{dying.pid} (pid " in result.stderr
-    assert "it runs: SELECT pg_sleep(600)" in result.stderr
+    assert "it runs: SELECT pg_sleep(…" in result.stderr
     assert "Applied 1 revision" in result.stdout

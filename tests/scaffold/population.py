@@ -25,6 +25,8 @@ from app.models import Base
 from migrator.types import GUID, JSONDocument, UTCDateTime
 
 BATCH = 1000
+FEW = {"users": 40, "datasets": 200, "conversations": 400, "messages": 1200}
+"""What `populate` is told where the number of rows does not matter: every shape of row is still there, and more than one batch."""
 EARLY = datetime(1, 1, 2, tzinfo=UTC)
 LATE = datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from migrator import Migrator
 from tests.kit import ROOT
 from tests.kit.postgres import Server
-from tests.scaffold.population import populate
+from tests.scaffold.population import FEW, populate
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class Templates:
     """The populated databases of one dialect, by revision."""
 
     host: Server | Files
-    _made: dict[str, str] = field(default_factory=dict)
+    _made: dict[tuple[str, bool], str] = field(default_factory=dict)
 
-    def copy(self, revision: str) -> str:
-        """The URL of a new database at the revision, with the full population; the caller drops it."""
-        if revision not in self._made:
-            self._made[revision] = self._make(revision)
-        return self.host.create_database(template=self._made[revision])
+    def copy(self, revision: str, *, full: bool = False) -> str:
+        """The URL of a new database at the revision, populated with a few rows or all of them; the caller drops it."""
+        if (revision, full) not in self._made:
+            self._made[revision, full] = self._make(revision, full=full)
+        return self.host.create_database(template=self._made[revision, full])
 
     def drop(self, url: str) -> None:
         self.host.drop_database(url)
 
-    def _make(self, revision: str) -> str:
+    def _make(self, revision: str, *, full: bool) -> str:
         url = self.host.create_database()
         Migrator(ROOT / "alembic.ini", database_url=url).upgrade(revision)
         # No connection may stay open, or PostgreSQL will not take the database for a template.
         engine = create_engine(url, poolclass=NullPool)
         with engine.begin() as connection:
-            populate(connection)
+            populate(connection, **({} if full else FEW))
         return url

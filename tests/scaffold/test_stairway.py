@@ -14,7 +14,7 @@ from tests.kit import CONFIG
 from tests.kit.fingerprint import columns_of, fingerprint
 from tests.kit.processes import Project
 from tests.kit.shape import read_shape
-from tests.scaffold.population import populate
+from tests.scaffold.population import FEW, populate
 from tests.scaffold.templates import Templates
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(Config(CONFIG)).walk_revisions()][::-1]
@@ -45,13 +45,11 @@ def test_every_row_is_there_after_every_step_up(database_url: str) -> None:
         migrator.upgrade(revision)
         with connected(database_url) as connection:
             assert fingerprint(connection, columns=columns, as_stored=True) == rows, f"after the upgrade to {revision}"
-            populate(connection)
+            populate(connection, **FEW)
             now = columns_of(connection)
             changed = {table: names for table, names in now.items() if columns.get(table) != names}
             rows |= fingerprint(connection, columns=changed, as_stored=True)
             columns = now
-    for table, least in MAIN_JOB.items():
-        assert rows[table][0] >= least
     assert all(count > 0 for count, _ in rows.values())
 
 
@@ -93,13 +91,13 @@ def test_to_base_and_back_makes_the_same_schema(populated_url: str) -> None:
     with connected(populated_url) as connection:
         assert read_shape(connection) == shape
         assert {count for count, _ in fingerprint(connection).values()} == {0}
-        populate(connection)
+        populate(connection, **FEW)
 
 
 def test_the_main_job_from_an_early_revision_to_head_and_back_and_again(
     populated_at: PopulatedAt, project: Project
 ) -> None:
-    url = populated_at("004")
+    url = populated_at("004", full=True)
     with connected(url) as connection:
         columns = columns_of(connection)
         rows = fingerprint(connection, columns=columns, as_stored=True)
@@ -126,7 +124,7 @@ def test_both_databases_hold_the_same_after_the_same_upgrade(
         url = templates.copy("004")
         Migrator(CONFIG, database_url=url).upgrade("head")
         with connected(url) as connection:
-            populate(connection)
+            populate(connection, **FEW)
             held.append(fingerprint(connection))
         templates.drop(url)
     assert held[0] == held[1]

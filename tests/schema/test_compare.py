@@ -5,9 +5,9 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects import named
+from migrator.dialects.expression import plain
 from migrator.results.adoption import Difference
 from migrator.schema.compare import compare
-from migrator.schema.expression import plain
 from migrator.schema.snapshot import Snapshot, snapshot
 from tests.adopt.legacy_databases import is_sqlite
 from tests.kit.database import execute, execute_script
@@ -72,9 +72,9 @@ def test_what_is_only_spelled_differently_is_the_same(database_url: str) -> None
 def test_an_index_of_another_name_is_harmless_and_a_constraint_of_another_name_is_not(database_url: str) -> None:
     wanted = seen(database_url, TABLES)
     (index,) = compare(seen(database_url, TABLES.replace("ix_parent", "by_parent")), wanted)
-    assert index == Difference(
-        "children", "the index ix_parent on children: (parent) is named by_parent", harmless=True
-    )
+    said = "the index ix_parent on children: (parent) is named by_parent"
+    names = {"object": "ix_parent", "wanted": "ix_parent", "found": "by_parent"}
+    assert index == Difference("children", said, harmless=True, kind="index name", **names)
     (check,) = compare(seen(database_url, TABLES.replace("ck_amount", "positive")), wanted)
     assert (check.harmless, "is named positive" in check.text) == (False, True)
 

@@ -41,19 +41,22 @@ def _print(adoption: "Adoption", options: argparse.Namespace, show: "Callable[[A
 def _show(adoption: "Adoption") -> None:
     best, alike = adoption.verdict.best, adoption.verdict.alike
     if adoption.bridge is not None:
-        print(f"Written, not run: {adoption.bridge}")
-        print(
+        output.say(f"Written, not run: {adoption.bridge}")
+        output.say(
             f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
         )
         return
-    print(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
+    output.say(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
+    output.say(f"Not compared: {', '.join(adoption.verdict.not_compared)}.")
     if alike:
-        print(f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out.")
+        output.say(
+            f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out."
+        )
     _show_others(adoption)
     if adoption.report is not None:
         output.report(adoption.report)
     else:
-        print("The version table says so already." if adoption.is_there else "Nothing was written.")
+        output.say("The version table says so already." if adoption.is_there else "Nothing was written.")
 
 
 def _the_schema_of(best: "Match") -> str:
@@ -69,9 +72,9 @@ def _show_others(adoption: "Adoption") -> None:
     """Print what other runners applied, and the tables that belong to no revision."""
     for row in adoption.imported:
         when = "" if row.applied_at is None else f" at {output.moment(row.applied_at)}"
-        print(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
+        output.say(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
     if adoption.verdict.extra:
-        print(f"Left alone, because no revision creates them: {', '.join(adoption.verdict.extra)}")
+        output.say(f"Left alone, because no revision creates them: {', '.join(adoption.verdict.extra)}")
 
 
 def _document(adoption: "Adoption") -> dict[str, Any]:
@@ -82,6 +85,7 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
         "exact": verdict.best.exact,
         "alike": list(verdict.alike),
         "extra": list(verdict.extra),
+        "not_compared": list(verdict.not_compared),
         "matches": [
             {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
             for match in verdict.matches
@@ -106,4 +110,5 @@ COMMAND = Command(
         switch("--fix", "write the operations that lead to the nearest revision, and run nothing"),
         argument("--bridge", type=Path, metavar="FILE", help="run a file that --fix has written, compare, and stamp"),
     ),
+    writes=True,
 )

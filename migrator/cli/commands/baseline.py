@@ -36,4 +36,5 @@ COMMAND = Command(
             help="where to write the models (%(default)s)",
         ),
     ),
+    writes=True,
 )

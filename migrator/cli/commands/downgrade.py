@@ -1,7 +1,6 @@
 """`downgrade`: revert revisions; asks before it does what cannot be undone."""
 
 import argparse
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Revert the revisions and print the report, or print their SQL."""
     if options.sql:
-        sys.stdout.write(engine.sql("downgrade", options.revision))
+        output.sql(engine.sql("downgrade", options.revision))
     else:
         report = permission.asked_for(partial(engine.downgrade, options.revision), options)
         output.report(report, quiet=options.quiet)
@@ -32,4 +31,5 @@ COMMAND = Command(
         permission.RERUN,
         switch("--yes", "do not ask before a downgrade that cannot be undone"),
     ),
+    writes=True,
 )

@@ -1,27 +1,40 @@
 """`log`: what really ran."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli import output
-from migrator.cli.command import JSON, Command, argument
+from migrator.cli.command import JSON, Command, argument, switch
 
 if TYPE_CHECKING:
     from migrator.api import Migrator
     from migrator.results import Entry
 
+_NEWEST = 100
 _HEADING = ("finished at", "revision", "direction", "outcome", "took", "by", "description")
 
 
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
-    """Print the entries of the log, newest first, each with its error where it has one."""
-    entries = engine.log(options.limit)
+    """Print the newest entries of the log, newest first, each with its error where it has one; say if a default left some out."""
+    default = _NEWEST if options.limit is None and not options.all else None
+    entries = engine.log(options.limit if default is None else default + 1)
+    shown = entries[:default]
     if options.json:
-        output.document([_document(entry) for entry in entries])
+        output.document([_document(entry) for entry in shown])
     else:
-        output.table(_HEADING, [_row(entry) for entry in entries])
+        output.table(_HEADING, [_row(entry) for entry in shown])
+    if len(shown) < len(entries) and not options.quiet:
+        output.say(f"These are the newest {default} entries; --all lists all.", file=sys.stderr)
     return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it is a number of entries, 1 or more")
+    return number
 
 
 def _row(entry: "Entry") -> tuple[str, ...]:
@@ -39,5 +52,9 @@ COMMAND = Command(
     "log",
     "list what really ran, newest first",
     run,
-    (JSON, argument("--limit", type=int, metavar="N", help="only the newest N entries")),
+    (
+        JSON,
+        argument("--limit", type=_count, metavar="N", help=f"the newest N entries, {_NEWEST} if not given"),
+        switch("--all", "all entries"),
+    ),
 )

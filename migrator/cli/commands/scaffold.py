@@ -24,4 +24,5 @@ COMMAND = Command(
     run,
     (argument("directory", type=Path, metavar="DIR", help="a folder that is empty or does not exist"),),
     needs_project=False,
+    writes=True,
 )

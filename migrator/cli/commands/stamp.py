@@ -1,7 +1,6 @@
 """`stamp`: write a revision into the version table without running anything."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from migrator.cli import output
@@ -14,10 +13,14 @@ if TYPE_CHECKING:
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Stamp the database and print the report, or print the SQL."""
     if options.sql:
-        sys.stdout.write(engine.sql("stamp", options.revision, purge=options.purge))
+        output.sql(engine.sql("stamp", options.revision, purge=options.purge))
     else:
         stamped = engine.stamp(options.revision, purge=options.purge, verify=not options.no_verify)
         output.report(stamped, quiet=options.quiet)
+        if stamped.not_compared and not options.quiet:
+            output.say(
+                f"The schema is that of {output.heads(stamped.after)}. Not compared: {', '.join(stamped.not_compared)}."
+            )
     return 0
 
 
@@ -31,4 +34,5 @@ COMMAND = Command(
         switch("--purge", "empty the version table first"),
         switch("--no-verify", "do not compare the schema with that of REV"),
     ),
+    writes=True,
 )

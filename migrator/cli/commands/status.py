@@ -24,9 +24,11 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
 def _show(status: "Status") -> None:
     output.table(("revision", "state", "applied at", "took", "description"), [_row(each) for each in status.revisions])
     applied = len(status.revisions) - len(status.pending)
-    print(
+    output.say(
         f"{status.url}\nThe database is at {output.heads(status.at)}: {applied} applied, {len(status.pending)} pending."
     )
+    if len(status.heads) > 1:
+        print(f"The history has {len(status.heads)} heads: {output.heads(status.heads)}.")
 
 
 def _row(revision: "Revision") -> tuple[str, ...]:
@@ -53,6 +55,7 @@ def _document(status: "Status") -> dict[str, Any]:
         "url": status.url,
         "at": list(status.at),
         "head": status.head,
+        "heads": list(status.heads),
         "pending": len(status.pending),
         "revisions": revisions,
     }

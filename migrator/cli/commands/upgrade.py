@@ -1,7 +1,6 @@
 """`upgrade`: apply revisions."""
 
 import argparse
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Apply the revisions and print the report, or print their SQL."""
     if options.sql:
-        sys.stdout.write(engine.sql("upgrade", options.revision))
+        output.sql(engine.sql("upgrade", options.revision))
     else:
         report = permission.asked_for(partial(engine.upgrade, options.revision), options)
         output.report(report, quiet=options.quiet)
@@ -27,4 +26,5 @@ COMMAND = Command(
     "apply the pending revisions, up to head or to REV",
     run,
     (revision(nargs="?", default="head"), SQL, permission.RERUN),
+    writes=True,
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,9 +11,17 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
+from migrator.dialects.postgresql.catalog import objects
 from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
+from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
 from migrator.settings import Settings
 
+_VERSION_TABLES = """
+    SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND 'version_num' = (
+        SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+"""
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
 _TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
 _ADVICE = {
@@ -44,6 +52,7 @@ class PostgreSQL(Dialect):
     """Statements about the connected server; `PostgreSQLSession` is the run."""
 
     name = "postgresql"
+    not_compared = objects.NOT_COMPARED
 
     def session(self, connection: Connection, settings: Settings) -> PostgreSQLSession:
         return PostgreSQLSession(self, connection, settings)
@@ -55,11 +64,25 @@ class PostgreSQL(Dialect):
             return (None,)
         return (None, *(name for name in inspector.get_schema_names() if name not in (default, "information_schema")))
 
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        return objects.objects(connection, self, ignore=ignore, memo=memo)
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return frozenset(connection.execute(sa.text(_VERSION_TABLES), {"schema": schema}).scalars())
+
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         sessions.lock_definitions(connection, tables)
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        return scratch.database(connection)
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        return scratch.database(connection, schemas)
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        if sqlstate(cause) != "42P01":  # undefined_table
+            return None
+        said = re.search(r'"(.+?)"', str(cause.orig))
+        return said[1] if said else "of the statement"
 
     def in_autocommit(self, connection: Connection) -> bool:
         # As every driver says it; SQLAlchemy's detect_autocommit_setting() says the same since 2.0.43 only.

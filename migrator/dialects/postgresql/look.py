@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from migrator.dialects.look import PLAIN, Look
@@ -18,7 +19,7 @@ def look(settings_url: str, root: Path, queries: Sequence[str]) -> Look | None:
     if not settings_url.startswith(_PREFIXES):
         return None
     try:
-        import psycopg2  # type: ignore[import-untyped,unused-ignore]
+        import psycopg2.errors  # type: ignore[import-untyped,unused-ignore]
 
         parts = urlsplit(settings_url)
         user, host, port, name = parts.username or "", parts.hostname or "", parts.port, parts.path.removeprefix("/")
@@ -28,14 +29,17 @@ def look(settings_url: str, root: Path, queries: Sequence[str]) -> Look | None:
         return None
     secret = None if parts.password is None else unquote(parts.password)
     shown = f"{user}{'' if secret is None else ':***'}@{host}{'' if port is None else f':{port}'}/{name}"
-    answers = []
+    answers: list[Sequence[Any] | None] = []
     try:
         with closing(psycopg2.connect(host=host, port=port, user=user, password=secret, dbname=name)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 for query in queries:
-                    cursor.execute(query)
-                    answers.append(cursor.fetchall())
+                    try:
+                        cursor.execute(query)
+                        answers.append(cursor.fetchall())
+                    except psycopg2.errors.UndefinedTable:
+                        answers.append(None)
     except psycopg2.Error:
         return None
     return Look(f"postgresql+psycopg2://{shown}", tuple(answers))

@@ -1,5 +1,6 @@
 """PostgreSQL's other sessions: which one holds the migration lock, and which ones block a step."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ _LOCKABLE = """
       AND (n.nspname = current_schema() AND c.relname = ANY (:tables) OR n.nspname || '.' || c.relname = ANY (:tables))
     ORDER BY 1
 """
+# What a value begins with, or what stands before one: it may be written without quotes after = and TO. Or a comment.
+_VALUE = re.compile(r"['$=]|\b\d|--|/\*|\bTO\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def holder(connection: Connection, key: Mapping[str, int]) -> str:
         return "it has just ended"
     if row["since"] is None:  # what PostgreSQL shows of other roles' sessions without pg_read_all_stats
         return f"{row['name']} (pid {row['pid']}, role {row['role']}), since when this role may not see"
-    running = f"; it runs: {_line(row['query'])}" if row["state"] == "active" else ""
+    running = f"; it runs: {_beginning(row['query'])}" if row["state"] == "active" else ""
     address = row["address"] or "a local socket"
     return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{running}"
 
@@ -102,7 +105,7 @@ def _describe(row: sa.RowMapping) -> str:
     who = f"pid {row['pid']} ({row['name'] or 'no application_name'})"
     if row["state"] is None:
         return f"{who}, whose state this role may not see (grant it pg_read_all_stats)"
-    return f"{who}, {row['state']}, in a transaction since {row['since']}: {_line(row['query'])}"
+    return f"{who}, {row['state']}, in a transaction since {row['since']}: {_beginning(row['query'])}"
 
 
 def _vacuumed(row: sa.RowMapping) -> tuple[str, ...]:
@@ -111,3 +114,9 @@ def _vacuumed(row: sa.RowMapping) -> tuple[str, ...]:
 
 def _line(query: str) -> str:
     return " ".join(query.split())
+
+
+def _beginning(query: str) -> str:
+    """A statement up to its first value: what is said here is kept in the log, and the values are another program's."""
+    words, *values = _VALUE.split(_line(query), maxsplit=1)
+    return f"{words}…" if values else words

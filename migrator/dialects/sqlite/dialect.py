@@ -1,8 +1,10 @@
 """SQLite: one file, and definitions stored as SQL."""
 
+import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -10,8 +12,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.dialect import Dialect, Explanation, UnseenIndex
-from migrator.dialects.sqlite import catalog, offline, scratch
+from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.scratch import Scratch
+from migrator.dialects.sqlite import offline, scratch
+from migrator.dialects.sqlite.catalog import objects, sql_texts
 from migrator.dialects.sqlite.session import SQLiteSession
+from migrator.dialects.sqlite.url import file_of
 from migrator.settings import Settings
 
 _ADVICE = {
@@ -28,24 +34,36 @@ class SQLite(Dialect):
     """Statements about the database file; `SQLiteSession` is the run."""
 
     name = "sqlite"
+    not_compared = objects.NOT_COMPARED
 
     def session(self, connection: Connection, settings: Settings) -> SQLiteSession:
         return SQLiteSession(self, connection, settings)
 
     def missing(self, url: sa.URL) -> str | None:
-        path = url.database
-        if not path or path == ":memory:" or path.startswith("file:") or Path(path).exists():
-            return None
-        return path
+        path = file_of(url)
+        # SQLite takes "x/.." out of a path before it opens the file, even where there is no x.
+        return None if path is None or Path(path).resolve().exists() else path
+
+    def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
+        return sql_texts.version_tables(connection, schema or "main")
+
+    def objects(
+        self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
+    ) -> dict[str, SchemaObject]:
+        return objects.objects(connection, self, ignore=ignore, memo=memo)
 
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
-        return catalog.unseen_indexes(connection)
+        return sql_texts.unseen_indexes(connection)
 
     def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
-        return catalog.definitions(connection, tables)
+        return sql_texts.definitions(connection, tables)
 
-    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
-        return scratch.memory()
+    def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
+        return scratch.file()
+
+    def missing_table(self, cause: DBAPIError) -> str | None:
+        said = re.search(r"no such table: (?:main\.)?(.+)", str(cause.orig))
+        return said and said[1]
 
     def offline(self, migration: MigrationContext) -> None:
         migration.impl = offline.OfflineImpl.around(migration.impl)

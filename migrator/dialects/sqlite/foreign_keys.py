@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.exc import OperationalError
 
-from migrator.dialects.sqlite import catalog
+from migrator.dialects.sqlite.catalog import sql_texts
 from migrator.dialects.sqlite.sql.statement import Statement
 from migrator.dialects.sqlite.sql.tokens import cut, names_in, quoted
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
@@ -200,7 +200,7 @@ class ForeignKeys:
         steady: dict[str, bool] = {}
         for child in {row[0] for row in rows}:
             # A rebuild that is written out in SQL gives new rowids to a table where no column is the rowid.
-            steady[child] = catalog.has_rowid_column(self._seen.ask, "main", child)
+            steady[child] = sql_texts.has_rowid_column(self._seen.ask, "main", child)
             for number, _, _, column, *_ in self._seen.ask(f"PRAGMA main.foreign_key_list({quoted(child)})"):
                 columns.setdefault((child, number), []).append(column)
         for child, rowid, parent, number in rows:

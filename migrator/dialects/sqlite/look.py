@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from migrator.dialects.look import PLAIN, Look
 
@@ -20,7 +21,16 @@ def look(settings_url: str, root: Path, queries: Sequence[str]) -> Look | None:
         return None
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection:
-            answers = tuple(connection.execute(query).fetchall() for query in queries)
-    except sqlite3.Error:  # no such table, no database, locked: the engine itself says it better
+            answers = tuple(_answer(connection, query) for query in queries)
+    except sqlite3.Error:  # no database, locked: the engine itself says it better
         return None
     return Look(f"sqlite+pysqlite:///{path}", answers)
+
+
+def _answer(connection: sqlite3.Connection, query: str) -> list[Any] | None:
+    try:
+        return connection.execute(query).fetchall()
+    except sqlite3.OperationalError as refused:
+        if str(refused).startswith("no such table: "):
+            return None
+        raise

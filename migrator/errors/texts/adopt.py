@@ -69,4 +69,24 @@ TEXTS: dict[str, Message] = {
         "The role {role} may create neither a database nor a schema in {database}, to replay the history in.",
         "Grant one of them:\n  psql -c 'ALTER ROLE {role} CREATEDB'\n  psql -c 'GRANT CREATE ON DATABASE {database} TO {role}'",
     ),
+    "scratch-left": Message(
+        DatabaseError,
+        "Revision {revision} ({path}) changes what is outside of the scratch schema in which the history is replayed: {outside!c}.",
+        "Let the role create a database, in which that is possible:\n  psql -c 'ALTER ROLE {role} CREATEDB'",
+    ),
+    "replay-failed": Message(
+        HistoryError,
+        "The history does not run in an empty database: {revision} ({path}) failed: {reason}.",
+        "Correct the revision so that it runs in an empty database. Or, if you know where this database is, stamp it without "
+        "checking:\n  {cli} stamp head --no-verify",
+        "{changed} The history is replayed in an empty database, to know the schema at each revision.",
+    ),
+    "replay-lacks-table": Message(
+        HistoryError,
+        "The history does not run in an empty database: {revision} ({path}) needs the table {table}, which the revisions "
+        "before it do not create.",
+        "If create_all() or a script made it, let a first revision create it. Or, if you know where this database is, stamp it "
+        "without checking:\n  {cli} stamp head --no-verify",
+        "{changed} The history is replayed in an empty database, to know the schema at each revision.",
+    ),
 }

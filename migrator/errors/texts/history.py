@@ -1,7 +1,7 @@
-"""What is wrong with the revision files, and with a revision that was asked for."""
+"""What is wrong with the revision files, with a revision that was asked for, and with what the database says of the history."""
 
 from migrator.errors.message import Message
-from migrator.errors.tree import HistoryError
+from migrator.errors.tree import DatabaseError, HistoryError
 
 TEXTS: dict[str, Message] = {
     "versions-missing": Message(
@@ -38,13 +38,14 @@ TEXTS: dict[str, Message] = {
     "heads-several": Message(
         HistoryError,
         "The history has {count} heads: {files!c}.",
-        "Either put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
+        "If they are meant to stay apart, upgrade to all of them, or to one:\n  {cli} upgrade heads\n  {cli} upgrade {first}\n"
+        "Else put one after the other, `down_revision = {first!r}` in {last_path}, or join them:\n"
         "  {cli} merge -m 'join {first} and {last}' {first} {last}\n  {cli} upgrade head",
     ),
     "revision-incomplete": Message(
         HistoryError,
         "Revision {revision} ({path}) has no {missing}().",
-        "Write it; a revision that cannot be undone says so by raising in downgrade(). Then check where the database is:\n  {cli} current",
+        "Write it, or stay on this side of {revision}. Check where the database is:\n  {cli} current",
     ),
     "attribute-refused": Message(
         HistoryError,
@@ -105,7 +106,7 @@ TEXTS: dict[str, Message] = {
     ),
     "database-ahead": Message(
         HistoryError,
-        "The database is ahead of the files: it is at {at!h} ({description}), applied at {when} by {who} from {file}; "
+        "The database is ahead of the files: it is at {at!h} ({description!l}), applied at {when} by {who!l} from {file!l}; "
         "no file for {gone!c}.",
         "Check out the code that has it. Or revert it: the log keeps the text that ran, shows it and asks:\n  {cli} downgrade",
     ),
@@ -117,9 +118,47 @@ TEXTS: dict[str, Message] = {
     ),
     "stored-text-changed": Message(
         HistoryError,
-        "The log's text of revision {revision} is not the one that was applied: its checksum is wrong.",
+        "The log's text of revision {revision!l} is not the one that was applied: its checksum is wrong.",
         "Check out the code that has {revision}, then revert it:\n  {cli} downgrade",
         "{changed} The text was not run.",
+    ),
+    "stored-text-unsigned": Message(
+        HistoryError,
+        "The log's text of revision {revision!l} does not have the signature that log_key makes of it, and no file has that id.",
+        "Check out the code that has {revision!l}, then revert it:\n  {cli} downgrade",
+        "{changed} The text was neither shown nor run: whoever may write to the log could have written it.",
+    ),
+    "stored-text-unusable": Message(
+        HistoryError,
+        "The log's text of revision {revision!l}, whose file is gone, cannot be used: {reason!l}.",
+        "Check out the code that has {revision!l}, with the packages that it needs, then revert it:\n  {cli} downgrade",
+        "{changed} No revision was reverted.",
+    ),
+    "log-table-foreign": Message(
+        DatabaseError,
+        "The table {table} is not the engine's log: it has no column {missing!c}.",
+        "If it is another program's, give the log another name, here or as log_table under [migrator] in alembic.ini:\n"
+        "  MIGRATOR_LOG_TABLE=migrator_log {cli} upgrade",
+    ),
+    "log-unreadable": Message(
+        DatabaseError,
+        "The row with id {id} in {table} has {value!r} in the column {column}, which the engine never writes.",
+        "Another program wrote it. Look at the row and correct it, for example with the value of another row:\n"
+        "  SELECT * FROM {table} WHERE id = {id};\n  UPDATE {table} SET {column} = … WHERE id = {id};",
+    ),
+    "log-entry-unclaimed": Message(
+        DatabaseError,
+        "An older release interrupted the {direction} of {revision!l} at {when} ({who!l}), and the log does not say in which of the "
+        "histories in this schema.",
+        "Finish it in the project that it belongs to, whose file has the text that ran. If nothing is left to finish, remove the entry:\n"
+        "  DELETE FROM {log} WHERE id = {id};",
+        "{changed} Known to be there from before:{committed!b}",
+    ),
+    "version-table-unusable": Message(
+        DatabaseError,
+        "The version table {table} has {problem!l}.",
+        "Another program wrote it. Say which revision the schema is at, for example:\n  {cli} stamp --purge {first!l}",
+        "{changed} Alembic never writes that.",
     ),
     "revision-inserted": Message(
         HistoryError,

@@ -23,6 +23,12 @@ TEXTS: dict[str, Message] = {
         "Correct what the models say there, or leave it out of the comparison (include_object in env.py). Then compare again:\n"
         "  {cli} check",
     ),
+    "url-not-used": Message(
+        DatabaseError,
+        "env.py has connected to {found}, and the command names {asked}.",
+        "Let env.py take its URL from `sqlalchemy.url`, where the command's URL is handed over, or leave it out of the command:\n"
+        "  {cli} current",
+    ),
     "connection-in-transaction": Message(
         DatabaseError,
         "The connection handed to run() is already in a transaction.",
@@ -85,7 +91,7 @@ TEXTS: dict[str, Message] = {
     "not-at-head": Message(
         NotAtHead,
         "The database is at {at!h}, and this program needs {wanted!h}.",
-        "Run the migrations before the program starts:\n  {cli} upgrade",
+        "Run the migrations before the program starts:\n  {cli} upgrade {target}",
         "{changed} A check at the start never migrates.",
     ),
     "env-without-migrator": Message(

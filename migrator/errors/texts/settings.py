@@ -32,6 +32,12 @@ TEXTS: dict[str, Message] = {
         "  export DATABASE_URL=postgresql://user:password@host:5432/name\n  export DATABASE_URL=sqlite:///app.db",
         "{changed} The URL is not shown, because it may hold a password.",
     ),
+    "url-unusable": Message(
+        SettingsError,
+        "The database's URL cannot be used: {reason} (from {source}).",
+        "Correct it, then check:\n  {cli} current",
+        "{changed} The URL is not shown, because it may hold a password.",
+    ),
     "url-unsupported": Message(
         SettingsError,
         "The database {name!r} is not supported (from {source}). Supported: {known!c}.",
@@ -57,6 +63,11 @@ TEXTS: dict[str, Message] = {
         "The folder {path} is not empty: it contains {found!c}.",
         "Name another folder:\n  {cli} scaffold {path}-new",
         "{changed} A new project is created in a new or an empty folder only.",
+    ),
+    "folder-gone": Message(
+        SettingsError,
+        "The current folder has been deleted.",
+        "Go to one that exists, then run it again:\n  cd path/to/project && {cli} status",
     ),
     "file-unusable": Message(
         SettingsError,

@@ -14,5 +14,5 @@ class AdoptedDowngrade(Guard):
         """Raise HistoryError "downgrade-adopted" with what would go and how many rows, unless the request permits it."""
         run = self.run
         if not run.request.drop_adopted:
-            check_downgrade(run.connection, run.replay, [step.revision for step in plan], run.entries)
+            check_downgrade(run.connection, run.replay, [step.revision for step in plan], run.log)
             run.connection.rollback()

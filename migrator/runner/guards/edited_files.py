@@ -15,6 +15,7 @@ class EditedFiles(Guard):
         run = self.run
         if not run.restored:
             heads = () if run.request.purge else run.heads
-            consistency.check_applied(run.script, heads, run.entries, run.texts)
+            consistency.check_applied(run.script, heads, run.log, run.connection, run.texts)
         if not plan:
-            consistency.mention_begun(run.entries)
+            consistency.mention_begun(run.log, run.connection)
+        run.connection.rollback()

@@ -33,6 +33,7 @@ class Stamp(Guard):
             self._check.run_bridge(run.request.bridge, run.migration)
         if run.request.verify:
             self._check.verify(heads)
+            _log.info("The schema is that of %s. Not compared: %s", step.revision, ", ".join(run.dialect.not_compared))
 
     @cached_property
     def _check(self) -> StampCheck:

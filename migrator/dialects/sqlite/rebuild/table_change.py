@@ -8,7 +8,8 @@ from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.exc import OperationalError
 
 from migrator.alembic_private import BatchImpl, comes_with_a_column, unchanged_table
-from migrator.dialects.sqlite import catalog, disk_space
+from migrator.dialects.sqlite import disk_space
+from migrator.dialects.sqlite.catalog import sql_texts
 from migrator.dialects.sqlite.rebuild import leftovers, rows
 from migrator.dialects.sqlite.rebuild.definitions import Definitions, Rename, correct_generated
 from migrator.dialects.sqlite.rebuild.dependents import Dependent, on_table
@@ -157,7 +158,7 @@ class TableChange:
     def copy(self) -> None:
         """Copy the rows into the new table. They keep their rowids, which an index of another table may refer to."""
         has_rowids = "WITHOUT ROWID" not in (*self.merge.old.options, *self.merge.options)
-        own = not has_rowids or catalog.has_rowid_column(self._ask, self.schema, self.new_name)
+        own = not has_rowids or sql_texts.has_rowid_column(self._ask, self.schema, self.new_name)
         columns = (*self.merge.old.columns, *parse(self.text).columns)
         self._rows.copy(self.name, self.new_name, rowid=None if own else rows.free_rowid(columns))
 

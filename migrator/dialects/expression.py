@@ -2,13 +2,13 @@
 
 import re
 
-from migrator.dialects.dialect import Dialect
+from migrator.dialects.questions import Questions
 
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
 _ALONE = re.compile(r"('(?:[^']|'')*')|(?<![\w'\"])\(([\w.]+|'(?:[^']|'')*')\)")
 
 
-def plain(expression: str | None, dialect: Dialect) -> str | None:
+def plain(expression: str | None, dialect: Questions) -> str | None:
     """Return an SQL expression without its spelling: case, white space, quotes around names, parentheses that do nothing.
 
     Without the casts, too, that the database itself writes into what it was told.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.questions import UnseenIndex
@@ -12,6 +13,11 @@ from migrator.dialects.sqlite.sql.tokens import quoted
 _ON_EXPRESSIONS = """
     SELECT DISTINCT m.tbl_name, m.name, m.sql FROM sqlite_schema AS m, pragma_index_info(m.name) AS i
     WHERE m.type = 'index' AND m.sql IS NOT NULL AND i.cid = -2
+"""
+# The text is looked at first, so that a virtual table whose module is not there is not opened.
+_VERSION_TABLES = """
+    SELECT m.name FROM {schema}.sqlite_schema AS m WHERE m.type = 'table' AND m.sql LIKE '%version_num%' AND m.sql NOT LIKE '%VIRTUAL%'
+    AND (SELECT group_concat(c.name) FROM pragma_table_info(m.name, :schema) AS c) = 'version_num'
 """
 _NAME = r'(?:"(?:[^"]|"")+"|`[^`]+`|\[[^\]]+\]|[\w$.]+)'
 _CREATED = re.compile(
@@ -27,6 +33,13 @@ def unseen_indexes(connection: Connection) -> dict[str, list[UnseenIndex]]:
         definition = sql if created is None else f"{'unique ' if created[1] else ''}{created[2]}"
         indexes.setdefault(table, []).append(UnseenIndex(name, definition))
     return indexes
+
+
+def version_tables(connection: Connection, schema: str) -> frozenset[str]:
+    """Return the tables of a schema whose only column is `version_num`. Reads only."""
+    quoted = connection.dialect.identifier_preparer.quote_schema(schema)
+    asked = sa.text(_VERSION_TABLES.format(schema=quoted.replace(":", r"\:")))
+    return frozenset(connection.execute(asked, {"schema": schema}).scalars())
 
 
 def definitions(connection: Connection, tables: Collection[str]) -> list[str]:

@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import make_url
 
-from migrator import HistoryError, Migrator
+from migrator import DatabaseError, HistoryError, Migrator
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, heads, logged, rows, state, tables
 from tests.kit.doors import DOORS, Door, alembic_project
@@ -170,3 +173,35 @@ def test_what_an_env_py_of_alembics_does_is_not_called_ours(sqlite_url: str, tmp
     assert refused.value.code == "env-without-migrator"
     consequence = "without the engine's guarantees"
     assert_says(str(refused.value), "env-without-migrator", "does not call migrator.run", consequence=consequence)
+
+
+@TEMPLATES
+def test_the_database_that_a_command_names_is_the_one(database_url: str, tmp_path: Path, template: str) -> None:
+    ini = alembic_project(template)(tmp_path / "project", ANIMALS, url=f"sqlite:///{tmp_path}/in_ini.db")
+    named = database_url
+    if template == "async":
+        named = database_url.replace("sqlite:", "sqlite+aiosqlite:").replace("+psycopg2", "+asyncpg")
+    migrator = Migrator(ini, database_url=named)
+    migrator.upgrade()
+    assert (heads(database_url), migrator.current()) == (["001"], ("001",))
+    assert not (tmp_path / "in_ini.db").exists()
+    assert make_url(migrator.url).database == make_url(database_url).database
+
+
+def test_an_env_py_that_goes_elsewhere_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    ini = Path(alembic_project("generic")(tmp_path / "project", ANIMALS, url=sqlite_url))
+    env = ini.parent / "migrations/env.py"
+    env.write_text(
+        env.read_text().replace(
+            "config.get_section(config.config_ini_section, {})", f"{{'sqlalchemy.url': {sqlite_url!r}}}"
+        )
+    )
+    named = Migrator(ini, database_url=f"sqlite:///{tmp_path}/named.db")
+    for run in (named.upgrade, named.status, named.current):
+        with pytest.raises(DatabaseError) as refused:
+            run()
+        assert_says(str(refused.value), "url-not-used", sqlite_url, "named.db")
+        assert (tables(sqlite_url), (tmp_path / "named.db").exists()) == (set(), False)
+    (ini.parent / ".env").write_text("damaged, and of no concern to who connects by himself\n")
+    command.upgrade(Config(str(ini)), "head")
+    assert heads(sqlite_url) == ["001"]

@@ -1,0 +1,155 @@
+"""What a CREATE TABLE of SQLite means: its columns and constraints, equal when they do the same, wherever in the text they stand."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from migrator.dialects.expression import plain
+from migrator.dialects.questions import Questions
+from migrator.dialects.schema_object import Column, Rule
+from migrator.dialects.sqlite.sql.create_table import Clause, Column as Written, Definition
+from migrator.dialects.sqlite.sql.tokens import Token, with_depth
+
+_SAME_TYPE = {"INT": "INTEGER", "BOOL": "BOOLEAN"}  # one affinity, and one type for SQLAlchemy
+_NO_ROWID = "WITHOUT ROWID"
+
+
+def columns(definition: Definition, dialect: Questions) -> tuple[Column, ...]:
+    """Return the columns. The rowid, and a key of a table that has none, is never NULL, whether that is written or not."""
+    key = _key_columns(definition)
+    never_null = key if _NO_ROWID in definition.options or _is_rowid(definition) else ()
+    return tuple(_column(written, written.key in never_null, dialect) for written in definition.columns.values())
+
+
+def rules(definition: Definition, targets: Mapping[str, tuple[str, ...]], dialect: Questions) -> Iterator[Rule]:
+    """Yield the constraints. `targets` has the columns of the parents that a key names without them."""
+    for column, clause in definition.every():
+        if clause.kind == "PRIMARY KEY":
+            yield Rule("primary key", clause.name, _primary_key(definition, column, clause, dialect))
+        elif clause.kind == "UNIQUE":
+            yield Rule("unique", clause.name, _keys(column, clause, dialect) + _conflict(clause.tokens))
+        elif clause.kind == "CHECK":
+            yield Rule("check", clause.name, expression(_inside(clause.tokens), dialect))
+        else:
+            yield Rule("foreign key", clause.name, _foreign_key(clause, targets))
+
+
+def implied_targets(
+    definition: Definition, parsed: Mapping[str, Definition | None]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the key columns of each parent that a foreign key names without its columns."""
+    named = {clause.target[0] for _, clause in definition.every() if len(clause.target) == 1}
+    return tuple((name, _key_columns(parsed.get(name))) for name in sorted(named))
+
+
+def expression(tokens: Sequence[Token], dialect: Questions) -> str:
+    """Return an expression without its spelling and its comments."""
+    return plain(" ".join(token.text for token in tokens), dialect) or ""
+
+
+def key_parts(tokens: Sequence[Token], dialect: Questions) -> list[str]:
+    """Return what stands between the commas of a list in brackets, of which these are the tokens."""
+    parts: list[list[Token]] = [[]]
+    for depth, token in with_depth(tokens[1:-1]):
+        if depth == 0 and token.text == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [expression(part[:-1] if part and part[-1].word == "ASC" else part, dialect) for part in parts]
+
+
+def _column(written: Written, never_null: bool, dialect: Questions) -> Column:
+    default = written.of("DEFAULT")
+    text = None if default is None else default.text[default.tokens[1].start - default.tokens[0].start :]
+    required = any(clause.kind == "NULL" and clause.says("NOT") for clause in written.clauses)
+    return Column(
+        written.name,
+        _type(written.type_text),
+        not (required or never_null),
+        text,
+        plain(text, dialect),
+        " ".join(_extra(written, dialect)),
+    )
+
+
+def _type(text: str) -> str:
+    words = re.sub(r"\s*([(),])\s*", r"\1", " ".join(text.split())).replace(",", ", ").strip('"[]`').upper()
+    return _SAME_TYPE.get(words, words)
+
+
+def _extra(written: Written, dialect: Questions) -> Iterator[str]:
+    for clause in written.clauses:
+        words = [token for token in clause.tokens if clause.name is None or token not in clause.tokens[:2]]
+        if clause.kind == "COLLATE" and words[-1].normal != "binary":
+            yield f"COLLATE {words[-1].normal.upper()}"
+        elif clause.kind == "NULL" and (conflict := _conflict(words)):
+            yield f"NOT NULL{conflict}"
+        elif clause.kind == "GENERATED":
+            how = "STORED" if clause.says("STORED") else "VIRTUAL"
+            yield f"GENERATED AS ({expression(_inside(clause.tokens), dialect)}) {how}"
+
+
+def _primary_key(definition: Definition, column: Written | None, clause: Clause, dialect: Questions) -> str:
+    rowid = ", the rowid" if _is_rowid(definition) else ""
+    again = ", AUTOINCREMENT" if clause.says("AUTOINCREMENT") else ""
+    return f"{_keys(column, clause, dialect)}{rowid}{again}{_conflict(clause.tokens)}"
+
+
+def _is_rowid(definition: Definition) -> bool:
+    """Whether the key is another name of the rowid: one column, INTEGER to the letter, and not `INTEGER PRIMARY KEY DESC`.
+
+    https://www.sqlite.org/lang_createtable.html#rowid
+    """
+    found, key = definition.primary_key, _key_columns(definition)
+    if found is None or len(key) != 1 or _NO_ROWID in definition.options or key[0] not in definition.columns:
+        return False
+    column, clause = found
+    return definition.columns[key[0]].type == ("integer",) and not (column is not None and clause.says("DESC"))
+
+
+def _key_columns(definition: Definition | None) -> tuple[str, ...]:
+    if definition is None or (found := definition.primary_key) is None:
+        return ()
+    return found[1].columns
+
+
+def _keys(column: Written | None, clause: Clause, dialect: Questions) -> str:
+    if column is not None:
+        return f"({column.key}{' desc' if clause.says('DESC') else ''})"
+    bracket = [token for token in _bracket(clause.tokens) if token.word != "AUTOINCREMENT"]
+    return f"({', '.join(key_parts(bracket, dialect))})"
+
+
+def _foreign_key(clause: Clause, targets: Mapping[str, tuple[str, ...]]) -> str:
+    table, *named = clause.target
+    words = [token.word for token in clause.tokens]
+    after = words[words.index("REFERENCES") :] if "REFERENCES" in words else []
+    said = "".join(f" ON {event} {does}" for event in ("DELETE", "UPDATE") if (does := _action(after, event)))
+    if "DEFERRABLE" in after and after[after.index("DEFERRABLE") - 1] != "NOT":
+        said += " DEFERRABLE INITIALLY DEFERRED" if "DEFERRED" in after else " DEFERRABLE"
+    return f"({', '.join(clause.columns)}) REFERENCES {table}({', '.join(named or targets.get(table, ()))}){said}"
+
+
+def _action(words: Sequence[str], event: str) -> str:
+    at = next((at for at in range(1, len(words)) if words[at] == event and words[at - 1] == "ON"), None)
+    if at is None:
+        return ""
+    action = " ".join(words[at + 1 : at + 3]) if words[at + 1] in ("SET", "NO") else words[at + 1]
+    return "" if action == "NO ACTION" else action
+
+
+def _conflict(tokens: Sequence[Token]) -> str:
+    words = [token.word for token in tokens]
+    at = next((at for at in range(1, len(words) - 1) if words[at] == "CONFLICT" and words[at - 1] == "ON"), None)
+    return "" if at is None or words[at + 1] == "ABORT" else f" ON CONFLICT {words[at + 1]}"
+
+
+def _bracket(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Return the tokens of the first pair of brackets, brackets included."""
+    levels = list(with_depth(tokens))
+    start = next(at for at, (_, token) in enumerate(levels) if token.text == "(")
+    end = next(at for at, (depth, token) in enumerate(levels) if at > start and depth == 0 and token.text == ")")
+    return tokens[start : end + 1]
+
+
+def _inside(tokens: Sequence[Token]) -> Sequence[Token]:
+    return _bracket(tokens)[1:-1]

@@ -1,0 +1,1 @@
+"""Programs that start at once, because an interpreter with the libraries is there already."""
