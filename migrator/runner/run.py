@@ -1,6 +1,7 @@
 """`run(connection)`: the one place where a migration happens, whichever command led here."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from alembic import context
@@ -37,8 +38,10 @@ def run(connection: Connection, **options: Any) -> None:
     logger.addFilter(PRINTABLE)
     config = environment().config
     settings = settings_of(config, connection)
-    options = hide_unowned_tables(options, environment().script, settings.owned_tables, log=settings.log_table)
     dialect = dialects.of(connection)
+    undescribed = partial(dialect.undescribed_tables, connection)
+    script, owned, log = environment().script, settings.owned_tables, settings.log_table
+    options = hide_unowned_tables(options, script, owned, log=log, undescribed=undescribed)
     if not writes():
         if alembic_private.is_check(environment().context_opts.get("fn")):
             options = keep_directives(options)

@@ -52,6 +52,12 @@ TEXTS: dict[str, Message] = {
         "For a database with this history's tables, let adopt find where it is. For another one, start with an empty {path}:\n"
         "  {cli} adopt",
     ),
+    "baseline-untyped": Message(
+        HistoryError,
+        "SQLAlchemy has no type for {columns!c}, so that baseline cannot write a model of it.",
+        "Write the models and the first revision by hand, with a type of your own for these columns, and stamp it, which compares:\n"
+        "  {cli} stamp 001",
+    ),
     "baseline-differs": Message(
         HistoryError,
         "The revision that baseline wrote does not create the schema that is there, and was removed again.",
