@@ -1,8 +1,10 @@
 """An application that holds the SQLite database: waited for, then named. The other side is always a process of its own."""
 
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from migrator import LockError
+from migrator import DatabaseError, LockError
+from tests.kit.assertions import assert_says
 from tests.kit.processes import leashed
 from tests.kit.projects import upgrading
 from tests.kit.scenario import Scenario, project
@@ -69,6 +72,17 @@ class Waiting(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.said = record.getMessage()
         self.event.set()
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user whom the permissions of files concern; root becomes another one for as long as the block runs."""
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 @pytest.fixture
@@ -147,3 +161,46 @@ def test_a_run_waits_no_longer_than_it_may_where_the_connection_would(
         assert caught.value.fields["seconds"] < 3
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
+
+
+def test_a_lock_file_that_is_somebodys_data_is_neither_emptied_nor_written(tmp_path: Path) -> None:
+    with database(tmp_path / "ours") as ours:
+        note, data = Path(f"{ours.file}.migrator.lock"), tmp_path / "data"
+        data.write_text("rows")
+
+        def refused() -> None:
+            with pytest.raises(DatabaseError) as caught:
+                ours.upgrade()
+            assert caught.value.code == "lock-file-foreign"
+            assert_says(str(caught.value), "lock-file-foreign", str(note), f"ls -li {note}")
+
+        note.hardlink_to(data)
+        refused()
+        note.unlink()
+        for foreign in (b"rows", b'{"host": 1}', b"\xff\x00", b"{" * 5000):
+            note.write_bytes(foreign)
+            refused()
+            assert note.read_bytes() == foreign
+        note.unlink()
+        note.symlink_to(data)
+        refused()
+        note.unlink()
+        note.mkdir()
+        refused()
+        note.rmdir()
+        assert data.read_text() == "rows"
+        note.write_text('{"host": "else')  # all that a run wrote that was killed
+        ours.upgrade()
+        assert note.read_text() == ""
+
+
+def test_a_lock_file_of_another_user_is_named_in_the_advice() -> None:
+    with tempfile.TemporaryDirectory() as folder, database(Path(folder, "ours")) as ours:
+        note = Path(f"{ours.file}.migrator.lock")
+        note.touch(mode=0o400)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o400 if path == note else 0o777)
+        with unprivileged(), pytest.raises(DatabaseError) as caught:
+            ours.upgrade()
+        assert caught.value.code == "database-unreachable"
+        assert_says(str(caught.value), "database-unreachable", f"Give the lock file {note} write permission")

@@ -59,6 +59,12 @@ TEXTS: dict[str, Message] = {
         + _DIRECT_URL,
         "{changed} A lock held by a session cannot hold there.",
     ),
+    "lock-file-foreign": Message(
+        DatabaseError,
+        "The lock file {file} is not the engine's own: {reason}.",
+        "Look at it, move it away, and run it again:\n  ls -li {file}\n  {cli} upgrade",
+        "{changed} Taking the lock would write into it.",
+    ),
     "database-locked": Message(
         LockError,
         "The database {file} was locked for all of the {seconds} s that this run waited, by: {blockers!c}.",
