@@ -45,7 +45,16 @@ def refused(*arguments: Any, **options: Any) -> MigratorError:
 
 
 def test_the_settings_are_those_that_alembic_ini_may_say() -> None:
-    names = ("lock_wait", "lock_timeout", "retry_for", "statement_timeout", "log", "run_stored", "verify_stamp")
+    names = (
+        "lock_wait",
+        "lock_timeout",
+        "retry_for",
+        "statement_timeout",
+        "idle_limit",
+        "log",
+        "run_stored",
+        "verify_stamp",
+    )
     assert (*names, "owned_tables") == NAMES
     assert {field.name for field in fields(Settings)} == {"root", "database_url", "source", *NAMES}
 

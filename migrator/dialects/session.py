@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.questions import Questions
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
 _log = logging.getLogger("migrator")
@@ -33,6 +34,8 @@ class Limits:
     """Milliseconds that one statement may take on PostgreSQL, None for the server's own setting."""
     retry_for: float
     """Seconds during which a step that ran into `lock_timeout` is tried again on PostgreSQL."""
+    idle_limit: float | None = None
+    """Seconds that the step may ask PostgreSQL nothing, None for the setting's value or the server's own for the role, if it is shorter."""
     accept_loss: frozenset[str] = frozenset()
     """What a rebuild on SQLite may lose, in the words of the error "rebuild-loses"."""
 
@@ -124,6 +127,10 @@ class Session:
     def is_blocked(self, error: DBAPIError) -> bool:
         """Return whether the error says that another session holds what the step needs. Sends nothing."""
         return False
+
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        """Return the error that says why the step failed, where more is known than the driver said. Called after its transaction."""
+        return None
 
     def blockers(self, error: DBAPIError) -> tuple[str, ...]:
         """Return the sessions that may hold what the step needs, each in a few words. In a transaction of its own, changes no row."""

@@ -229,6 +229,11 @@ class StepRunner:
         time.sleep(random.uniform(0.5, 1) * min(0.1 * 1.5**attempt, 2.0))
 
     def _failure(self, step: Step, raised: BaseException) -> MigratorError:
+        known = self._session.reason(raised)
+        if known is not None:
+            self._name(known)
+            self._record_failure(known.fact)
+            return known
         text = str(raised.orig) if isinstance(raised, DBAPIError) else f"{type(raised).__name__}: {raised}"
         text = self._scrubbed(" ".join(text.split()))
         self._record_failure(text)

@@ -27,7 +27,12 @@ _HELD = """
 # In force while this run waits and works, restored at the end. One that the server does not know or allow is left out.
 _SETTINGS = {
     "client_connection_check_interval": "3s",  # without it a killed run's statement continues to its end, with the lock
-    "idle_session_timeout": "0",
+    # A machine that vanishes takes no leave: so the server finds out within half a minute, and not within two hours.
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+    "idle_session_timeout": "10min",  # each transaction of a step says more exactly what it needs
 }
 _ROUNDS = 4
 
@@ -110,21 +115,17 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
     asked = sa.text("SELECT name, current_setting(name) FROM pg_settings WHERE name IN :names")
     rows = connection.execute(asked.bindparams(sa.bindparam("names", list(wanted), expanding=True))).all()
     connection.rollback()
-    for name, _ in rows:
-        try:
-            put(connection, name, wanted[name])
-            connection.commit()
-        except DBAPIError as cause:
-            if cause.connection_invalidated:
-                raise
-            connection.rollback()  # client_connection_check_interval, for example, does not exist on every operating system
+    before = {row.name: row.current_setting for row in rows}
+    new = {name: wanted[name] for name in before}
+    # client_connection_check_interval, for example, does not exist on every operating system, and then all are refused together.
+    if not _put_all(connection, new):
+        for name, value in new.items():
+            _put_all(connection, {name: value})
     try:
         yield
     finally:
         with until_broken(connection):
-            for name, value in rows:
-                put(connection, name, value)
-            connection.commit()
+            _put_all(connection, before)
 
 
 @contextmanager
@@ -141,6 +142,20 @@ def until_broken(connection: Connection) -> Iterator[None]:
 def ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:
     """Execute one statement; SQLAlchemy begins a transaction for it if there is none."""
     return connection.execute(sa.text(question), values)
+
+
+def _put_all(connection: Connection, values: dict[str, str]) -> bool:
+    """Change settings of the session in one statement; return whether the server allows that. No transaction stays open."""
+    calls = ", ".join(f"set_config('{name}', :{name}, false)" for name in values)
+    try:
+        ask(connection, f"SELECT {calls}", **values)
+        connection.commit()
+    except DBAPIError as cause:
+        if cause.connection_invalidated:
+            raise
+        connection.rollback()
+        return False
+    return True
 
 
 def put(connection: Connection, name: str, value: str, *, local: bool = False) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
+from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Session, autocommits
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
 _TABLE_LOCKING = re.compile(
@@ -32,6 +34,7 @@ class PostgreSQLSession(Session):
         self._search_path: str | None = None
         self._user: str | None = None
         self._lock_timeout = "0"
+        self._ends = SessionLimits(connection, settings)
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -39,6 +42,7 @@ class PostgreSQLSession(Session):
         question = "SELECT current_setting('search_path') AS path, current_user AS role"
         row = ask(self.connection, question).mappings().one()
         self._search_path, self._user = row["path"], row["role"]
+        self._ends.read()
         self.connection.rollback()
         self._lock = AdvisoryLock(self.connection, version_table)
         with self._lock.held(self.wait_for):
@@ -56,7 +60,7 @@ class PostgreSQLSession(Session):
         for name, listener in listeners:
             sa.event.listen(self.connection, name, listener)
         try:
-            with super().writing(migration):
+            with self._ends.measured(), super().writing(migration):
                 yield
         finally:
             for name, listener in listeners:
@@ -67,11 +71,13 @@ class PostgreSQLSession(Session):
 
     def _begin(self) -> None:
         limit = self.limits.statement_timeout
+        ends, values = self._ends.begin(self.limits.idle_limit)
         held = self._lock.is_held(
-            ", set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
-            "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
+            ", set_config('lock_timeout', :wait, true), "
+            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
+            **values,
         )
         if not held:
             raise error("lock-lost")
@@ -119,6 +125,9 @@ class PostgreSQLSession(Session):
     def is_blocked(self, error: DBAPIError) -> bool:
         code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
         return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
+
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        return self._ends.reason(raised)
 
     def blockers(self, error: DBAPIError) -> tuple[str, ...]:
         found = sessions.blockers_of(self.connection, error.statement or "")
