@@ -10,7 +10,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.questions import Questions
@@ -51,7 +51,8 @@ class BrokenKey(Protocol):
 class Session:
     """What a run asks of its database. A database overrides what it has to say; here nothing is locked, found or refused.
 
-    The order is `await_readable`, `lock`, `writing`, and in there for each try of a step `start_attempt`, the questions, `end_attempt`.
+    The order is `await_readable`, `lock`, `writing`, and in there for each try of a step `start_attempt`, the questions, `end_attempt`. A
+    database that no other session knows needs no `lock`.
     """
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
@@ -132,6 +133,9 @@ class Session:
         """Return the error that says why the step failed, where more is known than the driver said. Called after its transaction."""
         return None
 
+    def cancel(self) -> None:
+        """Cancel the statement that the run executes now, if it does. The only method that another thread may call."""
+
     def blockers(self, error: DBAPIError) -> tuple[str, ...]:
         """Return the sessions that may hold what the step needs, each in a few words. In a transaction of its own, changes no row."""
         return ()
@@ -141,9 +145,14 @@ class Session:
         """Seconds during which a blocked step is tried again."""
         return 0.0
 
-    def second_connection(self) -> AbstractContextManager[Connection]:
-        """Return another connection to the same database, which has seen nothing of the run."""
-        return self.connection.engine.connect()
+    @contextmanager
+    def second_connection(self) -> Iterator[Connection]:
+        """Open another connection to the same database, which has seen nothing of the run.
+
+        From a pool of its own, made as the engine's is: that one may have a single connection to give, or give the run's again.
+        """
+        with closing_pool_of(self.connection.engine) as engine, engine.connect() as other:
+            yield other
 
     def broken_foreign_keys(self) -> tuple[BrokenKey, ...]:
         """Return the rows without a parent that the step made. In the step's transaction, after its change. Reads only."""
@@ -161,6 +170,16 @@ class Session:
         Quoted, with their schema. Forgets the step's indexes if all are valid.
         """
         return ()
+
+
+@contextmanager
+def closing_pool_of(engine: Engine) -> Iterator[Engine]:
+    """Make an engine that connects as this one does, and close its connections afterwards. Opens none."""
+    own = sa.create_engine(engine.url, pool=engine.pool.recreate())
+    try:
+        yield own
+    finally:
+        own.dispose()
 
 
 def autocommits(connection: Connection) -> bool:

@@ -113,11 +113,7 @@ class Replay:
             migration = MigrationContext.configure(
                 connection=scratch, opts={**options, "version_table": self.version_table}
             )
-            with (
-                session.lock(self.version_table),
-                session.writing(migration),
-                Operations.context(migration),
-            ):
+            with session.writing(migration), Operations.context(migration):
                 for revision in self._line:
                     path = Path(revision.path).name
                     step = StepOptions.of(revision.module, revision=revision.revision, path=path)

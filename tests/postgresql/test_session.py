@@ -4,13 +4,16 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool, SingletonThreadPool, StaticPool
 
-from migrator import Migrator, StepFailed
+from migrator import DatabaseError, Migrator, StepFailed
 from tests.kit import postgres_binaries as launcher
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, logged
@@ -22,6 +25,7 @@ A_COLUMN = """
 def upgrade():
     op.add_column("animals", sa.Column("name", sa.Text))
 """
+OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
 IDLE = """
 import time
 
@@ -72,6 +76,37 @@ def test_a_connection_that_was_handed_in_has_all_its_settings_back(config: str, 
             assert "nonsense" in body
         assert connection.exec_driver_sql(settings).all() == before
         assert not connection.exec_driver_sql("SELECT * FROM pg_locks WHERE locktype = 'advisory'").all()
+
+
+POOLS: dict[str, dict[str, Any]] = {
+    "static": {"poolclass": StaticPool},
+    "one for each thread": {"poolclass": SingletonThreadPool},
+    "one and no more": {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": 0.1},
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_engine_with_a_single_connection_is_no_pooler(config: str, postgres_url: str, pool: str) -> None:
+    next_revision(config, A_COLUMN)
+    own = sa.create_engine(postgres_url, **POOLS[pool])
+    assert Migrator(config, connection=own).upgrade().after == ("002",)
+    Migrator(config, connection=own).downgrade("001")
+    next_revision(config, "def upgrade():\n    op.execute('nonsense')")
+    with pytest.raises(StepFailed, match="nonsense"):
+        Migrator(config, connection=own).upgrade()
+    assert logged(postgres_url, "failed") == ["002"]
+    own.dispose()
+    assert ask(postgres_url, f"SELECT count(*) FROM pg_stat_activity WHERE {OTHERS}") == 0
+
+
+def test_an_engine_that_gives_one_session_again_and_again_is_refused(config: str, postgres_url: str) -> None:
+    next_revision(config, A_COLUMN)
+    with closing(psycopg2.connect(postgres_url.replace("+psycopg2", ""))) as single:
+        own = sa.create_engine("postgresql+psycopg2://", creator=lambda: single, poolclass=StaticPool)
+        with pytest.raises(DatabaseError) as refused:
+            Migrator(config, connection=own).upgrade()
+    assert refused.value.code == "connection-single"
+    assert_says(str(refused.value), "connection-single", "gives the same database session again")
 
 
 def test_a_session_that_is_ended_by_the_server_is_a_failed_step_and_no_more(

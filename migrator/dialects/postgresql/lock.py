@@ -5,6 +5,7 @@ its own, because one that stays open delays CONCURRENTLY. The session holds it, 
 https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
 
+import logging
 import os
 import socket
 import zlib
@@ -17,8 +18,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrator.dialects.postgresql import sessions
+from migrator.dialects.session import closing_pool_of
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 
+_log = logging.getLogger("migrator")
 _SPACE = 0x616C656D  # the first half of the lock's key; the second is made from the version table's name
 _HELD = """
     SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
@@ -43,6 +47,7 @@ class AdvisoryLock:
     def __init__(self, connection: Connection, version_table: str) -> None:
         self._connection = connection
         self._key = {"space": _SPACE, "key": zlib.crc32(version_table.encode()) & 0x7FFFFFFF}
+        self._process = 0
 
     @contextmanager
     def held(self, wait_for: Callable[[Callable[[], bool], Callable[[], str]], None]) -> Iterator[None]:
@@ -60,6 +65,7 @@ class AdvisoryLock:
                 if not self.is_held():
                     raise error("lock-behind-pooler")
                 connection.rollback()
+                self._process = _process(connection)
                 yield
             finally:
                 self._release()
@@ -70,6 +76,12 @@ class AdvisoryLock:
         `also` are more expressions for the same SELECT, with their `values`: it saves a round trip at the start of each step.
         """
         return bool(ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).scalar_one())
+
+    def lost(self) -> MigratorError:
+        """Return the error of a lock that is not held any more: who let it go. Ends the open transaction."""
+        self._connection.rollback()
+        taken_by, self._process = self._process, 0
+        return error("lock-released" if _process(self._connection) == taken_by else "lock-lost")
 
     def _take(self) -> bool:
         held: bool = ask(self._connection, "SELECT pg_try_advisory_lock(:space, :key)", **self._key).scalar_one()
@@ -88,16 +100,28 @@ class AdvisoryLock:
                 if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
                     break
                 self._connection.rollback()
+            else:
+                if self._process:
+                    _log.warning("The migration lock was gone before the end of the run: %s", self.lost().fact)
             self._connection.commit()
 
 
 def refuse_pooler(connection: Connection) -> None:
-    """Raise LockError "lock-behind-pooler" if one connection is not one server process: the lock would stay on another client's.
+    """Raise LockError "lock-behind-pooler" if one connection is not one server process: the lock would stay on another client's."""
+    if is_pooled(connection):
+        raise error("lock-behind-pooler")
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Return whether one connection is not one server process.
 
     A pooler that takes its processes in turn shows itself in two transactions of one connection. One that takes the process used
     last, or has only one, shows itself when another connection gets that process in between. Reads only; opens a second connection.
+    Raises DatabaseError "connection-single" if there is no other connection.
     """
-    with connection.engine.connect() as other:
+    with closing_pool_of(connection.engine) as engine, engine.connect() as other:
+        if other.connection.driver_connection is connection.connection.driver_connection:
+            raise error("connection-single")
         for _ in range(_ROUNDS):
             first = _process(connection)
             same = _process(connection) == first
@@ -106,7 +130,8 @@ def refuse_pooler(connection: Connection) -> None:
                 same = between != first and _process(connection) == first
                 other.rollback()
             if not same:
-                raise error("lock-behind-pooler")
+                return True
+    return False
 
 
 @contextmanager

@@ -16,23 +16,30 @@ from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Session, autocommits
-from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
 _TABLE_LOCKING = re.compile(
     r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
 )
+_ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a statement is running
 
 
 class PostgreSQLSession(Session):
-    """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one."""
+    """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one.
+
+    Without `lock`, on a database that no other session knows, its steps have no limits, and keep nothing in the session between two of
+    its transactions: it also works through a transaction pooler.
+    """
+
+    _lock: AdvisoryLock | None = None
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
         super().__init__(dialect, connection, settings)
         self._indexes: set[str] = set()
         self._search_path: str | None = None
         self._user: str | None = None
+        self._driver: Any = None
         self._lock_timeout = "0"
         self._ends = SessionLimits(connection, settings)
 
@@ -44,12 +51,17 @@ class PostgreSQLSession(Session):
         self._search_path, self._user = row["path"], row["role"]
         self._ends.read()
         self.connection.rollback()
+        self._driver = self.connection.connection.driver_connection
         self._lock = AdvisoryLock(self.connection, version_table)
         with self._lock.held(self.wait_for):
             yield
 
     @contextmanager
     def writing(self, migration: MigrationContext) -> Iterator[None]:
+        if self._lock is None:
+            with super().writing(migration):
+                yield
+            return
         self._lock_timeout = ask(self.connection, "SELECT current_setting('lock_timeout')").scalar_one()
         self.connection.rollback()
         listeners = (
@@ -70,6 +82,8 @@ class PostgreSQLSession(Session):
                 self.connection.commit()
 
     def _begin(self) -> None:
+        if self._lock is None:
+            return
         limit = self.limits.statement_timeout
         ends, values = self._ends.begin(self.limits.idle_limit)
         held = self._lock.is_held(
@@ -80,7 +94,7 @@ class PostgreSQLSession(Session):
             **values,
         )
         if not held:
-            raise error("lock-lost")
+            raise self._lock.lost()
 
     @property
     def _wait(self) -> int:
@@ -126,6 +140,12 @@ class PostgreSQLSession(Session):
         code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
         return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
 
+    def cancel(self) -> None:
+        # psycopg's two versions allow this in another thread; asyncpg waits in the event loop, which a signal ends.
+        info = getattr(self._driver, "info", None)
+        if info is not None and info.transaction_status == _ACTIVE:
+            self._driver.cancel()
+
     def reason(self, raised: BaseException) -> MigratorError | None:
         return self._ends.reason(raised)
 
@@ -142,7 +162,7 @@ class PostgreSQLSession(Session):
 
     @contextmanager
     def second_connection(self) -> Iterator[Connection]:
-        with self.connection.engine.connect() as other:
+        with super().second_connection() as other:
             if self._search_path is not None:
                 put(other, "search_path", self._search_path, local=True)
             yield other

@@ -1,5 +1,6 @@
 """One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
 
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ class SQLiteSession(Session):
 
     _keys: ForeignKeys | None = None
     _rebuilds: RebuildImpl | None = None
+    _running: sqlite3.Connection | None = None
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -68,6 +70,7 @@ class SQLiteSession(Session):
         """
         _ = self._file  # asked now, because it ends a transaction
         driver = self._driver
+        self._running = driver if isinstance(driver, sqlite3.Connection) else None
         before = driver.isolation_level
         keys, patience = pragma.get(self.connection, "foreign_keys"), self._limit_busy_timeout(self.connection)
         leftovers.refuse_lost_tables(self.connection)
@@ -113,6 +116,11 @@ class SQLiteSession(Session):
         if getattr(driver.driver_connection, "in_transaction", False):
             driver.rollback()
 
+    def cancel(self) -> None:
+        # SQLite allows this in another thread, and it does nothing where no statement runs; aiosqlite waits in the event loop.
+        if self._running is not None:
+            self._running.interrupt()
+
     def is_blocked(self, error: DBAPIError) -> bool:
         return busy.is_locked(error)
 
@@ -128,7 +136,7 @@ class SQLiteSession(Session):
         if self._file is None:
             yield self.connection
             return
-        with self.connection.engine.connect() as other:
+        with super().second_connection() as other:
             self._await_readable(other)
             yield other
 
