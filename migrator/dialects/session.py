@@ -125,8 +125,8 @@ class Session:
         """Return the database's user, None if there are no users."""
         return None
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        """Return whether the error says that another session holds what the step needs. Sends nothing."""
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        """Return whether the error says that another session holds what the step needs, and not the revision's own. Reads only."""
         return False
 
     def reason(self, raised: BaseException) -> MigratorError | None:
@@ -136,7 +136,7 @@ class Session:
     def cancel(self) -> None:
         """Cancel the statement that the run executes now, if it does. The only method that another thread may call."""
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
         """Return the sessions that may hold what the step needs, each in a few words. In a transaction of its own, changes no row."""
         return ()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from migrator import DatabaseError, LockError
+from migrator import DatabaseError, LockError, StepFailed
 from tests.kit.assertions import assert_says
 from tests.kit.processes import leashed
 from tests.kit.projects import upgrading
@@ -52,13 +52,13 @@ def application(file: Path, *statements: str) -> Iterator[subprocess.Popen[str]]
 
 
 @contextmanager
-def database(directory: Path, *, stock: bool = False) -> Iterator[Scenario]:
+def database(directory: Path, *, stock: bool = False, body: str = BODY) -> Iterator[Scenario]:
     """A project whose engine has no patience of its own."""
     directory.mkdir()
     engine = sa.create_engine(
         f"sqlite:///{directory / 'app.db'}", poolclass=sa.pool.NullPool, connect_args={"timeout": 0.05}
     )
-    with project(directory / "p", upgrading(BODY), before=BEFORE, engine=engine, stock=stock) as made:
+    with project(directory / "p", upgrading(body), before=BEFORE, engine=engine, stock=stock) as made:
         yield made
 
 
@@ -204,3 +204,23 @@ def test_a_lock_file_of_another_user_is_named_in_the_advice() -> None:
             ours.upgrade()
         assert caught.value.code == "database-unreachable"
         assert_says(str(caught.value), "database-unreachable", f"Give the lock file {note} write permission")
+
+
+@pytest.mark.parametrize("own_file", [True, False])
+def test_a_second_connection_of_the_revision_waits_for_no_other_program(tmp_path: Path, own_file: bool) -> None:
+    """With stock Alembic the same error comes, and says only that the database is locked."""
+    other = tmp_path / "other.db"
+    file = "op.get_bind().engine.url.database" if own_file else repr(str(other))
+    second = f"sa.create_engine('sqlite:///' + {file}, connect_args={{'timeout': 0.05}}).connect()"
+    body = f"{BODY}\n{second}.exec_driver_sql('CREATE TABLE t (id)')"
+    with database(tmp_path / "ours", body=body) as ours:
+        if own_file:
+            with pytest.raises(StepFailed) as failed:
+                ours.upgrade()
+            assert failed.value.code == "step-waits-for-itself"
+            assert_says(str(failed.value), "step-waits-for-itself", "CREATE TABLE t (id)", consequence="rolled back")
+        else:
+            with application(other, "BEGIN IMMEDIATE"), pytest.raises(StepFailed) as failed:
+                ours.upgrade()
+            assert (failed.value.code, "locked" in str(failed.value)) == ("step-failed", True)
+        assert ours.ask("SELECT total FROM orders") == [1]

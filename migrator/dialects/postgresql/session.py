@@ -10,12 +10,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
 from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
+from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
-from migrator.dialects.session import Session, autocommits
+from migrator.dialects.session import Limits, Session, autocommits
+from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
@@ -42,17 +45,19 @@ class PostgreSQLSession(Session):
         self._driver: Any = None
         self._lock_timeout = "0"
         self._ends = SessionLimits(connection, settings)
+        self._others = OtherConnections(connection)
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
         # Read here: after a failure there may be no session left to ask.
-        question = "SELECT current_setting('search_path') AS path, current_user AS role"
+        question = "SELECT current_setting('search_path') AS path, current_user AS role, pg_backend_pid() AS process"
         row = ask(self.connection, question).mappings().one()
         self._search_path, self._user = row["path"], row["role"]
         self._ends.read()
         self.connection.rollback()
         self._driver = self.connection.connection.driver_connection
         self._lock = AdvisoryLock(self.connection, version_table)
+        self._watch = Watch(self.connection, row["process"], self._others, self.cancel)
         with self._lock.held(self.wait_for):
             yield
 
@@ -72,7 +77,7 @@ class PostgreSQLSession(Session):
         for name, listener in listeners:
             sa.event.listen(self.connection, name, listener)
         try:
-            with self._ends.measured(), super().writing(migration):
+            with self._ends.measured(), self._others.watched(), self._watch.watching(), super().writing(migration):
                 yield
         finally:
             for name, listener in listeners:
@@ -136,9 +141,14 @@ class PostgreSQLSession(Session):
             self._user = str(ask(self.connection, "SELECT current_user").scalar_one())
         return self._user
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        return code in ("55P03", "40P01")  # lock_not_available, deadlock_detected
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        code = getattr(raised.orig, "sqlstate", None) or getattr(raised.orig, "pgcode", None)
+        if code not in ("55P03", "40P01") or not self._others.is_own(raised):  # lock_not_available, deadlock_detected
+            return False
+        if self._others.processes and any(one.process in self._others.processes for one in self._blockers(raised)):
+            self._watch.waits_for_itself = raised.statement
+            return False
+        return True
 
     def cancel(self) -> None:
         # psycopg's two versions allow this in another thread; asyncpg waits in the event loop, which a signal ends.
@@ -146,12 +156,23 @@ class PostgreSQLSession(Session):
         if info is not None and info.transaction_status == _ACTIVE:
             self._driver.cancel()
 
+    def start_attempt(self, limits: Limits, attempt: int) -> None:
+        super().start_attempt(limits, attempt)
+        if self._lock is not None:
+            self._watch.waits_for_itself = None
+
     def reason(self, raised: BaseException) -> MigratorError | None:
+        if self._watch.waits_for_itself is not None:
+            return error("step-waits-for-itself", statement=" ".join(self._watch.waits_for_itself.split())[:200])
         return self._ends.reason(raised)
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
-        found = sessions.blockers_of(self.connection, error.statement or "")
+    def _blockers(self, raised: DBAPIError) -> list[sessions.Blocker]:
+        found = sessions.blockers_of(self.connection, raised.statement or "")
         self.connection.rollback()
+        return found
+
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
+        found = self._blockers(raised)
         if tables := {table for blocker in found for table in blocker.vacuums}:
             sessions.stop_autovacuum(self.connection, tables)
         return tuple(map(str, found))

@@ -12,6 +12,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.other_connections import OtherConnections
+from migrator.dialects.questions import Questions
 from migrator.dialects.session import Limits, Session
 from migrator.dialects.sqlite import busy, pragma
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
@@ -20,10 +22,17 @@ from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+from migrator.errors import error
+from migrator.errors.tree import MigratorError
+from migrator.settings import Settings
 
 
 class SQLiteSession(Session):
     """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not send for DDL."""
+
+    def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
+        super().__init__(dialect, connection, settings)
+        self._others = OtherConnections(connection)
 
     _keys: ForeignKeys | None = None
     _rebuilds: RebuildImpl | None = None
@@ -85,6 +94,7 @@ class SQLiteSession(Session):
             with (
                 warnings.catch_warnings(),
                 seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
+                self._others.watched(),
                 super().writing(migration),
             ):
                 _ignore_what_is_kept()
@@ -121,10 +131,19 @@ class SQLiteSession(Session):
         if self._running is not None:
             self._running.interrupt()
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        return busy.is_locked(error)
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        return busy.is_locked(raised) and self._others.is_own(raised)
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        failed = self._others.failed
+        if failed is None or failed.raised is not raised or not failed.in_step or not busy.is_locked(failed.raised):
+            return None
+        file, own = failed.engine.url.database, self._file
+        if own is None or file is None or not Path(file).exists() or not own.samefile(file):
+            return None
+        return error("step-waits-for-itself", statement=" ".join((failed.raised.statement or "").split())[:200])
+
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
         return busy.lock_holders(self._file)
 
     @property

@@ -53,6 +53,13 @@ TEXTS: dict[str, Message] = {
         "Blocked by: {blockers!c}.\nEnd that transaction, or allow more time (MIGRATOR_RETRY_FOR, MIGRATOR_LOCK_WAIT, in seconds), "
         "and run it again:\n  {cli} {direction}",
     ),
+    "step-waits-for-itself": Message(
+        StepFailed,
+        "Revision {revision} ({path}) waits for itself: on a second connection it needs what its own step has locked, or the other way "
+        "round. The statement: {statement}",
+        "Use the step's own connection, op.get_bind(), for everything in the revision, or put that part into a revision of its own. Then:\n"
+        "  {cli} {direction}",
+    ),
     "step-idle": Message(
         StepFailed,
         "Revision {revision} ({path}) lost its session: it had asked the database nothing for {idle:,.1f} s, and the limit is {limit:,g} s "
