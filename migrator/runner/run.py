@@ -52,6 +52,10 @@ def run(connection: Connection, **options: Any) -> None:
             config.attributes[REPORT] = _write(state, steps, options)
     except BaseException as raised:
         steps.progress.attach(raised)
+        if not isinstance(raised, Exception):
+            raised.add_note(
+                consequence(steps.progress)
+            )  # an interruption is shown by Python itself, where migrate.py does not
         if signals.terminated:
             _log.error("Terminated (SIGTERM). %s", consequence(steps.progress))
             raise_signal(SIGTERM)  # as it would have ended without the engine

@@ -165,6 +165,7 @@ def test_a_client_that_says_no_more_loses_its_session_and_its_locks(
         result = process.wait()
     assert result.code == 2
     assert "the limit is 0.5 s (idle_limit)" in result.stderr
+    assert "lock was gone" not in result.stderr
     next_revision(config, A_COLUMN)
     assert engine(config, postgres_url, lock_wait=0).upgrade().after == ("002",)
 

@@ -80,6 +80,7 @@ def test_a_signal_cancels_the_statement_that_runs(
     else:
         assert result.code == 1  # what is left of it in this process, which ends with what Python made of it
         assert "KeyboardInterrupt" in result.stderr
+        assert ROLLED_BACK in result.stderr
 
 
 def test_an_index_that_was_cancelled_is_built_by_the_next_run(forks: Forks, postgres_url: str, tmp_path: Path) -> None:

@@ -94,16 +94,18 @@ class AdvisoryLock:
         return who
 
     def _release(self) -> None:
-        with until_broken(self._connection):
-            # The first one succeeds, unless a pooler went unnoticed: then the lock is on another server process.
-            for _ in range(25):
-                if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
-                    break
-                self._connection.rollback()
-            else:
-                if self._process:
-                    _log.warning("The migration lock was gone before the end of the run: %s", self.lost().fact)
-            self._connection.commit()
+        restore(self._connection, self._unlock)
+
+    def _unlock(self) -> None:
+        # The first one succeeds, unless a pooler went unnoticed: then the lock is on another server process.
+        for _ in range(25):
+            if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
+                break
+            self._connection.rollback()
+        else:
+            if self._process:
+                _log.warning("The migration lock was gone before the end of the run: %s", self.lost().fact)
+        self._connection.commit()
 
 
 def refuse_pooler(connection: Connection) -> None:
@@ -149,19 +151,18 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        with until_broken(connection):
-            _put_all(connection, before)
+        restore(connection, lambda: _put_all(connection, before))
 
 
-@contextmanager
-def until_broken(connection: Connection) -> Iterator[None]:
+def restore(connection: Connection, action: Callable[[], object]) -> None:
     """Do what only matters while the session lives. A lost one has released everything, and its own error is the one to show."""
-    if not connection.invalidated and connection.in_transaction():
+    if connection.in_transaction():
         connection.rollback()
-    with suppress(
-        DBAPIError, PendingRollbackError
-    ):  # the second is what SQLAlchemy says of a lost session, without asking it
-        yield
+    if not connection.invalidated:  # else SQLAlchemy would open another session for it
+        with suppress(
+            DBAPIError, PendingRollbackError
+        ):  # the second is what SQLAlchemy says of a lost session, without asking it
+            action()
 
 
 def ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:

@@ -14,7 +14,7 @@ from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
 from migrator.dialects.postgresql.limits import SessionLimits
-from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
+from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
 from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Limits, Session, autocommits
@@ -82,9 +82,11 @@ class PostgreSQLSession(Session):
         finally:
             for name, listener in listeners:
                 sa.event.remove(self.connection, name, listener)
-            with until_broken(self.connection):
-                put(self.connection, "lock_timeout", self._lock_timeout)
-                self.connection.commit()
+            restore(self.connection, self._restore_lock_timeout)
+
+    def _restore_lock_timeout(self) -> None:
+        put(self.connection, "lock_timeout", self._lock_timeout)
+        self.connection.commit()
 
     def _begin(self) -> None:
         if self._lock is None:
@@ -145,7 +147,8 @@ class PostgreSQLSession(Session):
         code = getattr(raised.orig, "sqlstate", None) or getattr(raised.orig, "pgcode", None)
         if code not in ("55P03", "40P01") or not self._others.is_own(raised):  # lock_not_available, deadlock_detected
             return False
-        if self._others.processes and any(one.process in self._others.processes for one in self._blockers(raised)):
+        others = self._others.processes
+        if others and any(one.process in others for one in self._blockers(raised, named=True)):
             self._watch.waits_for_itself = raised.statement
             return False
         return True
@@ -166,8 +169,8 @@ class PostgreSQLSession(Session):
             return error("step-waits-for-itself", statement=" ".join(self._watch.waits_for_itself.split())[:200])
         return self._ends.reason(raised)
 
-    def _blockers(self, raised: DBAPIError) -> list[sessions.Blocker]:
-        found = sessions.blockers_of(self.connection, raised.statement or "")
+    def _blockers(self, raised: DBAPIError, *, named: bool = False) -> list[sessions.Blocker]:
+        found = sessions.blockers_of(self.connection, raised.statement or "", named=named)
         self.connection.rollback()
         return found
 

@@ -77,14 +77,14 @@ def holder(connection: Connection, key: Mapping[str, int]) -> str:
     return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{running}"
 
 
-def blockers_of(connection: Connection, statement: str) -> list[Blocker]:
+def blockers_of(connection: Connection, statement: str, *, named: bool = False) -> list[Blocker]:
     """Return who may hold what the statement waits for, the oldest transaction first. Reads only.
 
-    Those with a lock on a table that the statement names; if there are none, all.
+    Those with a lock on a table that the statement names; if there are none, and `named` is false, all.
     """
     rows = connection.execute(sa.text(_BLOCKERS)).mappings().all()
     close = [row for row in rows if any(table in statement for table in row["tables"])]
-    return [Blocker(_describe(row), row["pid"], _vacuumed(row)) for row in close or rows]
+    return [Blocker(_describe(row), row["pid"], _vacuumed(row)) for row in (close if named else close or rows)]
 
 
 def blockers_now(connection: Connection, process: int) -> list[Blocker]:

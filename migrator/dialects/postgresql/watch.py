@@ -17,7 +17,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from migrator.dialects.other_connections import OtherConnections
@@ -78,7 +77,7 @@ class Watch:
                     self._look(other)
                     if self._over.wait(_PAUSE):
                         return
-        except (SQLAlchemyError, ImportError) as trouble:  # the run itself goes on
+        except Exception as trouble:  # no connection, or no driver for this thread: the run itself goes on
             _log.info("What the run waits for could not be looked up: %s", trouble)
 
     @contextmanager
