@@ -151,7 +151,7 @@ class Session:
 
         From a pool of its own, made as the engine's is: that one may have a single connection to give, or give the run's again.
         """
-        with closing_pool_of(self.connection.engine) as engine, engine.connect() as other:
+        with connected_anew(self.connection.engine) as other:
             yield other
 
     def broken_foreign_keys(self) -> tuple[BrokenKey, ...]:
@@ -173,13 +173,18 @@ class Session:
 
 
 @contextmanager
-def closing_pool_of(engine: Engine) -> Iterator[Engine]:
-    """Make an engine that connects as this one does, and close its connections afterwards. Opens none."""
-    own = sa.create_engine(engine.url, pool=engine.pool.recreate())
+def connected_anew(engine: Engine) -> Iterator[Connection]:
+    """Open a connection of the engine, with its options and listeners, that is not from its pool, and close it afterwards."""
+    pool, driver = engine.pool.recreate(), engine.dialect.loaded_dbapi
     try:
-        yield own
+        try:
+            opened = pool.connect()
+        except driver.Error as cause:
+            raise DBAPIError.instance(None, None, cause, driver.Error, dialect=engine.dialect) from cause
+        with Connection(engine, opened) as other:
+            yield other
     finally:
-        own.dispose()
+        pool.dispose()
 
 
 def autocommits(connection: Connection) -> bool:

@@ -83,6 +83,17 @@ def test_a_signal_cancels_the_statement_that_runs(
         assert ROLLED_BACK in result.stderr
 
 
+def test_a_signal_cancels_a_statement_on_a_second_connection_too(
+    forks: Forks, postgres_url: str, tmp_path: Path
+) -> None:
+    body = 'def upgrade():\n    sa.create_engine(os.environ["DATABASE_URL"]).connect().exec_driver_sql("SELECT pg_sleep(600)")'
+    config = miniature(tmp_path / "p", body)
+    (process,) = DOORS["migrate.py"].start(forks, config, postgres_url, "upgrade")
+    until(lambda: ask(postgres_url, RUNS))
+    os.kill(process.pid, signal.SIGINT)
+    assert (process.wait(timeout=30).code, ask(postgres_url, RUNS)) == (2, 0)
+
+
 def test_an_index_that_was_cancelled_is_built_by_the_next_run(forks: Forks, postgres_url: str, tmp_path: Path) -> None:
     config = miniature(tmp_path / "p", creates("animals", NAME), INDEX)
     Migrator(config, database_url=postgres_url).upgrade("001")

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrator.dialects.postgresql import sessions
-from migrator.dialects.session import closing_pool_of
+from migrator.dialects.session import connected_anew
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 
@@ -121,7 +121,7 @@ def is_pooled(connection: Connection) -> bool:
     last, or has only one, shows itself when another connection gets that process in between. Reads only; opens a second connection.
     Raises DatabaseError "connection-single" if there is no other connection.
     """
-    with closing_pool_of(connection.engine) as engine, engine.connect() as other:
+    with connected_anew(connection.engine) as other:
         if other.connection.driver_connection is connection.connection.driver_connection:
             raise error("connection-single")
         for _ in range(_ROUNDS):

@@ -155,9 +155,10 @@ class PostgreSQLSession(Session):
 
     def cancel(self) -> None:
         # psycopg's two versions allow this in another thread; asyncpg waits in the event loop, which a signal ends.
-        info = getattr(self._driver, "info", None)
-        if info is not None and info.transaction_status == _ACTIVE:
-            self._driver.cancel()
+        other = self._others.running
+        for driver in (self._driver, other and other.driver):
+            if driver is not None and getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
+                driver.cancel()
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)

@@ -22,7 +22,6 @@ from sqlalchemy.pool import NullPool
 from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.url import synchronous
-from migrator.dialects.session import closing_pool_of
 
 _log = logging.getLogger("migrator")
 _PAUSE = 1.0  # seconds before the first look, and between two
@@ -86,9 +85,9 @@ class Watch:
         with ExitStack() as closing:
             if engine.dialect.is_async:  # an event loop serves one thread
                 own = sa.create_engine(synchronous(engine.url), poolclass=NullPool)
-                closing.callback(own.dispose)
-            else:
-                own = closing.enter_context(closing_pool_of(engine))
+            else:  # one without the application's listeners, which may not expect this thread
+                own = sa.create_engine(engine.url, pool=engine.pool.recreate())
+            closing.callback(own.dispose)
             other = closing.enter_context(own.connect())
             other = other.execution_options(isolation_level="AUTOCOMMIT")
             other.exec_driver_sql(f"SET application_name = '{_NAME}'")

@@ -36,7 +36,7 @@ class SQLiteSession(Session):
 
     _keys: ForeignKeys | None = None
     _rebuilds: RebuildImpl | None = None
-    _running: sqlite3.Connection | None = None
+    _running: DBAPIConnection | None = None
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -79,7 +79,7 @@ class SQLiteSession(Session):
         """
         _ = self._file  # asked now, because it ends a transaction
         driver = self._driver
-        self._running = driver if isinstance(driver, sqlite3.Connection) else None
+        self._running = driver
         before = driver.isolation_level
         keys, patience = pragma.get(self.connection, "foreign_keys"), self._limit_busy_timeout(self.connection)
         leftovers.refuse_lost_tables(self.connection)
@@ -128,8 +128,10 @@ class SQLiteSession(Session):
 
     def cancel(self) -> None:
         # SQLite allows this in another thread, and it does nothing where no statement runs; aiosqlite waits in the event loop.
-        if self._running is not None:
-            self._running.interrupt()
+        other = self._others.running
+        for driver in (self._running, other and other.driver):
+            if isinstance(driver, sqlite3.Connection):
+                driver.interrupt()
 
     def is_blocked(self, raised: DBAPIError) -> bool:
         return busy.is_locked(raised) and self._others.is_own(raised)
