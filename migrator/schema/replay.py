@@ -132,7 +132,6 @@ class Replay:
             dealt: list[MigrationStep] = []
             migration = self._context(connection, scratch, dealt)
             with (
-                session.lock(migration.version_table),
                 session.writing(migration),
                 alembic_private.context_replaced(migration),
                 Operations.context(migration),

@@ -9,9 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from migrator.dialects.postgresql.lock import is_pooled
 from migrator.dialects.postgresql.session import sqlstate
 from migrator.dialects.postgresql.url import synchronous
 from migrator.dialects.scratch import Scratch
@@ -96,7 +97,8 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
     """Create a database on the connected server, or a schema in the connected one if the role may not create databases.
 
     It is dropped afterwards. A new database has `schemas` and the connected one's search_path. Raises DatabaseError "scratch-refused",
-    which says what to grant, if the role may create neither.
+    which says what to grant, if the role may create neither, and "scratch-behind-pooler" if it is to be a schema, and a pooler may send
+    a statement into another one.
     """
     name = f"{NAME}{uuid.uuid4().hex[:16]}"
     url = synchronous(connection.engine.url)
@@ -105,16 +107,22 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
         if _allowed(admin, f"CREATE DATABASE {name} TEMPLATE template0"):
             try:
                 there = url.set(database=name)
-                _prepare(connection, admin, there, schemas)
-                with _connected(sa.create_engine(there, poolclass=NullPool)) as scratch:
-                    yield ScratchDatabase(scratch, admin)
+                engine = sa.create_engine(there, poolclass=NullPool)
+                if _reachable(engine, name):
+                    _prepare(connection, admin, there, schemas)
+                    with _connected(engine) as scratch:
+                        yield ScratchDatabase(scratch, admin)
+                    return
             finally:
                 _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
-        elif _allowed(admin, f"CREATE SCHEMA {name}"):
+        if _allowed(admin, f"CREATE SCHEMA {name}"):
             try:
                 # Only that schema: a name that is missing there must not be found among the real tables.
                 options = {"options": f"-csearch_path={name}"}
-                with _connected(sa.create_engine(url, poolclass=NullPool, connect_args=options)) as scratch:
+                engine = sa.create_engine(url, poolclass=NullPool, connect_args=options)
+                if not _keeps_search_path(engine, name):
+                    raise error("scratch-behind-pooler")
+                with _connected(engine) as scratch:
                     yield ScratchSchema(scratch, url.username or "the role")
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
@@ -151,6 +159,28 @@ def _connected(engine: Engine) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _reachable(engine: Engine, name: str) -> bool:
+    """Return whether a connection arrives in that database. pg_hba.conf may allow some only, and a pooler may lead to another one."""
+    try:
+        with engine.connect() as connection:
+            return bool(connection.exec_driver_sql("SELECT current_database()").scalar() == name)
+    except OperationalError:  # what else it may be, the schema in the connected database meets too
+        return False
+
+
+def _keeps_search_path(engine: Engine, name: str) -> bool:
+    """Return whether each transaction works in that schema alone: one that a pooler sends elsewhere would work on the real tables."""
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT current_schemas(false)::text").scalar()
+            connection.rollback()
+            return found == f"{{{name}}}" and not is_pooled(connection)
+    except OperationalError as cause:
+        if "unsupported startup parameter" not in str(cause.orig):  # pgbouncer's words
+            raise
+        return False
 
 
 def _allowed(admin: Engine, statement: str) -> bool:

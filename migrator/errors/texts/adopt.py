@@ -70,6 +70,12 @@ TEXTS: dict[str, Message] = {
         "The history branches, so there is no single schema at {heads!h} to compare with.",
         "If you are sure, stamp without checking:\n  {cli} stamp {asked} --no-verify",
     ),
+    "scratch-behind-pooler": Message(
+        DatabaseError,
+        "The history cannot be replayed through this pooler: it reaches no new database, and keeps no search_path for a new schema.",
+        "Give this command the server's own address, as a role that may create a database or a schema:\n"
+        "  export MIGRATION_DATABASE_URL=postgresql://user:password@host:5432/name\n  {cli} adopt --dry-run",
+    ),
     "scratch-refused": Message(
         DatabaseError,
         "The role {role} may create neither a database nor a schema in {database}, to replay the history in.",
