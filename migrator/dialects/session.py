@@ -38,6 +38,8 @@ class Limits:
     """Seconds that the step may ask PostgreSQL nothing, None for the setting's value or the server's own for the role, if it is shorter."""
     accept_loss: frozenset[str] = frozenset()
     """What a rebuild on SQLite may lose, in the words of the error "rebuild-loses"."""
+    meant: frozenset[str] = frozenset()
+    """What of it goes even where it could be kept, because the revision's own file names it."""
 
 
 class BrokenKey(Protocol):

@@ -54,6 +54,7 @@ class StepOptions:
             retry_for=settings.retry_for if self.retry_for is None else self.retry_for,
             idle_limit=self.idle_limit,
             accept_loss=frozenset((*settings.accept_loss, *self.accept_loss)),
+            meant=frozenset(self.accept_loss),
         )
 
 

@@ -57,11 +57,12 @@ def read_shape(connection: Connection, *, ignore: Collection[str] = BOOKKEEPING)
 
 def differences(one: dict[str, Table], other: dict[str, Table]) -> list[str]:
     """Return what only one of the two says, a line each; empty when they say the same."""
-    lines, others = set(_lines(one)), set(_lines(other))
+    lines, others = set(lines_of(one)), set(lines_of(other))
     return [f"- {line}" for line in sorted(lines - others)] + [f"+ {line}" for line in sorted(others - lines)]
 
 
-def _lines(shape: dict[str, Table]) -> Iterator[str]:
+def lines_of(shape: dict[str, Table]) -> Iterator[str]:
+    """All that it says, a line each."""
     for table, parts in shape.items():
         yield f"{table}"
         for part, said in vars(parts).items():

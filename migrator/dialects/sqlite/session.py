@@ -151,7 +151,7 @@ class SQLiteSession(Session):
         if self._keys is not None and self._rebuilds is not None and self._own_commit is not None:
             self._keys.forget()
             self._own_commit.refused = None
-            self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss)
+            self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss, self.limits.meant)
 
     def cancel(self) -> None:
         # SQLite allows this in another thread, and it does nothing where no statement runs; aiosqlite waits in the event loop.
