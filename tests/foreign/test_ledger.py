@@ -21,7 +21,6 @@ def protect(folder: Path) -> None:
         path.chmod(0o555 if path.is_dir() else 0o444)
 
 
-@pytest.mark.xfail(strict=True, reason="an upgrade asks for downgrade() too: runner/plan.py, foreign 6")
 def test_up_without_a_way_down(host: Server | Files, tmp_path: Path) -> None:
     with twins("ledger", tmp_path, host, write=protect) as both:
         both.upgrade("1.0")
