@@ -1,6 +1,7 @@
 """A history begun from a database that has none: models and one revision that creates exactly the schema that is there."""
 
 import runpy
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,7 +110,9 @@ def _models(connection: Connection, metadata: sa.MetaData) -> str:
     except ImportError:
         raise error("baseline-needs-sqlacodegen") from None
     indexes = "".join(_index(connection, index) for index in _taken_out(metadata))
-    text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sa.exc.SADeprecationWarning)  # of what sqlacodegen reads
+        text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
     return f"import sqlalchemy as sa\n{text}\n\n{indexes}" if indexes else text
 
 

@@ -16,6 +16,7 @@ from migrator.dialects.postgresql.lock import is_pooled
 from migrator.dialects.postgresql.session import sqlstate
 from migrator.dialects.postgresql.url import synchronous
 from migrator.dialects.scratch import Scratch
+from migrator.dialects.session import autocommits
 from migrator.errors import error
 
 NAME = "migrator_scratch_"
@@ -86,6 +87,17 @@ class ScratchSchema(Scratch):
         """Hold them; `role` is for the error's text."""
         super().__init__(connection, whole=False)
         self._role = role
+        names = connection.exec_driver_sql(_SCHEMAS).scalars().all()
+        connection.rollback()
+        self._others = (
+            re.compile(rf'(?<![\w"])"?({"|".join(map(re.escape, names))})"?\s*\.', re.IGNORECASE) if names else None
+        )
+        sa.event.listen(connection, "before_cursor_execute", self._refuse_committing)
+
+    def _refuse_committing(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        """In an `autocommit_block()` nothing could be rolled back, so that the text has to do."""
+        if self._others is not None and autocommits(connection) and (named := self._others.search(statement)):
+            raise error("scratch-left", outside=(f"the schema {named[1]}",), role=self._role)
 
     def refuse_outside(self) -> None:
         if outside := self.connection.exec_driver_sql(_OUTSIDE).scalars().all():
