@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from migrator.dialects.postgresql.session import sqlstate
 from migrator.dialects.postgresql.url import synchronous
-from migrator.dialects.scratch import Scratch
+from migrator.dialects.scratch import Outside, Scratch
 from migrator.dialects.session import autocommits
 from migrator.errors import error
 
@@ -82,10 +82,9 @@ class ScratchDatabase(Scratch):
 class ScratchSchema(Scratch):
     """A schema in the connected database. Whatever else is there is the user's, so that a step that changes it is not committed."""
 
-    def __init__(self, connection: Connection, role: str) -> None:
-        """Hold them; `role` is for the error's text."""
+    def __init__(self, connection: Connection) -> None:
+        """Hold the connection, and read which other schemas there are."""
         super().__init__(connection, whole=False)
-        self._role = role
         names = connection.exec_driver_sql(_SCHEMAS).scalars().all()
         connection.rollback()
         self._others = (
@@ -96,11 +95,11 @@ class ScratchSchema(Scratch):
     def _refuse_committing(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         """In an `autocommit_block()` nothing could be rolled back, so that the text has to do."""
         if self._others is not None and autocommits(connection) and (named := self._others.search(statement)):
-            raise error("scratch-left", outside=(f"the schema {named[1]}",), role=self._role)
+            raise Outside([f"the schema {named[1]}"])
 
     def refuse_outside(self) -> None:
         if outside := self.connection.exec_driver_sql(_OUTSIDE).scalars().all():
-            raise error("scratch-left", outside=tuple(outside), role=self._role)
+            raise Outside(outside)
 
 
 @contextmanager
@@ -127,7 +126,7 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
                 # Only that schema: a name that is missing there must not be found among the real tables.
                 options = {"options": f"-csearch_path={name}"}
                 with _connected(sa.create_engine(url, poolclass=NullPool, connect_args=options)) as scratch:
-                    yield ScratchSchema(scratch, url.username or "the role")
+                    yield ScratchSchema(scratch)
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
