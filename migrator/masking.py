@@ -1,7 +1,8 @@
 """No password in what a user sees: neither in a URL that is shown, nor in what a driver or a revision says."""
 
+import json
 import re
-from urllib.parse import quote
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.util import to_list
@@ -29,18 +30,26 @@ def scrub(text: str, url: sa.URL, *secrets: str | None) -> str:
     given = [url.password, *secrets, *(value for name, value in url.query.items() if _SECRET_ARGUMENT.search(name))]
     shown = " ".join(filter(None, (url.drivername, url.username, url.host, url.database))).lower()
     for secret in {str(password) for value in given if value for password in to_list(value)}:
-        for spelling in {secret, quote(secret, safe=""), quote(secret, safe=" +"), repr(secret)[1:-1]}:
-            text = _without(text, spelling, is_known=secret.lower() in shown)
+        text = _without(text, secret, is_known=secret.lower() in shown)
     return _IN_ANY_URL.sub(r"\1:***@", text)
 
 
 def _without(text: str, secret: str, *, is_known: bool) -> str:
-    exactly = re.escape(secret)
-    text = text.replace(f":{secret}@", ":***@")
+    exactly = f"(?:{'|'.join(_spellings(secret))})"
+    text = re.sub(rf":{exactly}@", ":***@", text)
     text = re.sub(rf"{_CALLED_SO}{exactly}(?![^\W_])", r"\1\2***", text)
     is_a_word = secret.isalpha() or secret.isdecimal()
     if is_known or len(secret) < (_SHORT if is_a_word else 2):
         return text
     if not is_a_word or len(secret) >= _LONG:
-        return text.replace(secret, "***")
+        return re.sub(exactly, "***", text)
     return re.sub(rf"(?:(?<![^\W_])|(?<=\\[nrt])){exactly}(?![^\W_])", "***", text)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Patterns of it as a URL may have it, each character percent-encoded or not, and as Python and JSON escape it."""
+    characters = (("".join(f"%{byte:02X}" for byte in each.encode(errors="surrogatepass")), each) for each in secret)
+    yield "".join(
+        rf"(?:{re.escape(each)}|(?i:{encoded}){r'|[+]' if each == ' ' else ''})" for encoded, each in characters
+    )
+    yield from {re.escape(escaped[1:-1]) for escaped in (repr(secret), ascii(secret), json.dumps(secret))}

@@ -111,6 +111,7 @@ def test_a_percent_encoded_password_arrives_as_it_is_and_is_never_shown(secret: 
             "PASSWORD=app for app; password is 'app'",
             "PASSWORD=*** for app; password is '***'",
         ),
+        ("postgresql://u:a%20%C3%A9!@h/d", r"a é! a+%c3%A9%21 %61 é! 'a \xe9!' a \u00e9!", "*** *** *** '***' ***"),
         ("postgresql://u@h/d?oauth_client_secret=hunter2", "hunter2", "***"),
     ],
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RERUN = switch("--rerun-interrupted", "run an interrupted step again from its start, where it cannot be resumed")
 # The argument of `Migrator` that allows it after all, by the code of the error that refuses it.
 _DOWNGRADES = {"database-ahead": "run_stored", "downgrade-adopted": "drop_adopted"}
-_PERMISSIONS = {**_DOWNGRADES, "step-interrupted": "rerun_interrupted"}
+_BOTH = {"step-interrupted": "rerun_interrupted"}
 
 
 def asked_for(work: Callable[..., "Report"], options: argparse.Namespace) -> "Report":
@@ -24,13 +24,14 @@ def asked_for(work: Callable[..., "Report"], options: argparse.Namespace) -> "Re
 
     Without a terminal nobody is asked; `--yes` is the answer to what a downgrade asks, and to nothing else.
     """
+    asked_of = {**_BOTH, **_DOWNGRADES} if options.command == "downgrade" else _BOTH
     allowed = {"rerun_interrupted": True} if options.rerun_interrupted else {}
     while True:
         try:
             return work(**allowed)
         except Exception as raised:  # not by its class, whose module loads Alembic
             code = str(getattr(raised, "code", ""))
-            permission = _PERMISSIONS.get(code)
+            permission = asked_of.get(code)
             if permission is None or permission in allowed:
                 raise
             refusal = cast("MigratorError", raised)

@@ -68,15 +68,19 @@ def complete(connection: Connection, table: sa.Table) -> None:
     lacking = [column for column in table.columns if column.name not in there]
     for column in lacking:
         definition = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {name_of(connection, table)} ADD COLUMN {definition}")
+        connection.execute(sa.text(f"ALTER TABLE {name_of(connection, table)} ADD COLUMN {definition}"))
     if any(column.name == "version_table" for column in lacking):
         for index in table.indexes:
             index.create(connection, checkfirst=True)
 
 
 def name_of(connection: Connection, table: sa.Table) -> str:
-    """Return the table's name as SQL for `sa.text`."""
-    return connection.dialect.identifier_preparer.format_table(table).replace(":", r"\:")
+    """Return the table's name as SQL for `sa.text`, which gives : and % a meaning of their own."""
+    preparer = connection.dialect.identifier_preparer
+    name = preparer.format_table(table)
+    if preparer.quote("%") == '"%%"':  # doubled for the driver, as `sa.text` does once more
+        name = name.replace("%%", "%")
+    return name.replace(":", r"\:")
 
 
 def _create(connection: Connection, table: sa.Table) -> None:

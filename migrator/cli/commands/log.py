@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from migrator.api import Migrator
     from migrator.results import Entry
 
+_NEWEST = 100
 _HEADING = ("finished at", "revision", "direction", "outcome", "took", "by", "description")
 
 
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
-    """Print the newest entries of the log, newest first, each with its error where it has one; say if there are older ones."""
-    limit = None if options.all else options.limit
-    entries = engine.log(None if limit is None else limit + 1)
-    if limit is not None and len(entries) > limit:
-        entries = entries[:limit]
-        if not options.quiet:
-            output.say(f"These are the newest {limit} entries; --all lists all.", file=sys.stderr)
+    """Print the newest entries of the log, newest first, each with its error where it has one; say if a default left some out."""
+    default = _NEWEST if options.limit is None and not options.all else None
+    entries = engine.log(options.limit if default is None else default + 1)
+    shown = entries[:default]
     if options.json:
-        output.document([_document(entry) for entry in entries])
+        output.document([_document(entry) for entry in shown])
     else:
-        output.table(_HEADING, [_row(entry) for entry in entries])
+        output.table(_HEADING, [_row(entry) for entry in shown])
+    if len(shown) < len(entries) and not options.quiet:
+        output.say(f"These are the newest {default} entries; --all lists all.", file=sys.stderr)
     return 0
 
 
@@ -54,7 +54,7 @@ COMMAND = Command(
     run,
     (
         JSON,
-        argument("--limit", type=_count, default=100, metavar="N", help="the newest N entries (%(default)s)"),
+        argument("--limit", type=_count, metavar="N", help=f"the newest N entries, {_NEWEST} if not given"),
         switch("--all", "all entries"),
     ),
 )
