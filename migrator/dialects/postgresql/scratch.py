@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from migrator.dialects.postgresql.lock import is_pooled
 from migrator.dialects.postgresql.session import sqlstate
 from migrator.dialects.postgresql.url import synchronous
-from migrator.dialects.scratch import Scratch
+from migrator.dialects.scratch import Outside, Scratch
 from migrator.dialects.session import autocommits
 from migrator.errors import error
 
@@ -83,10 +83,9 @@ class ScratchDatabase(Scratch):
 class ScratchSchema(Scratch):
     """A schema in the connected database. Whatever else is there is the user's, so that a step that changes it is not committed."""
 
-    def __init__(self, connection: Connection, role: str) -> None:
-        """Hold them; `role` is for the error's text."""
+    def __init__(self, connection: Connection) -> None:
+        """Hold the connection, and read which other schemas there are."""
         super().__init__(connection, whole=False)
-        self._role = role
         names = connection.exec_driver_sql(_SCHEMAS).scalars().all()
         connection.rollback()
         self._others = (
@@ -97,11 +96,11 @@ class ScratchSchema(Scratch):
     def _refuse_committing(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         """In an `autocommit_block()` nothing could be rolled back, so that the text has to do."""
         if self._others is not None and autocommits(connection) and (named := self._others.search(statement)):
-            raise error("scratch-left", outside=(f"the schema {named[1]}",), role=self._role)
+            raise Outside([f"the schema {named[1]}"])
 
     def refuse_outside(self) -> None:
         if outside := self.connection.exec_driver_sql(_OUTSIDE).scalars().all():
-            raise error("scratch-left", outside=tuple(outside), role=self._role)
+            raise Outside(outside)
 
 
 @contextmanager
@@ -135,7 +134,7 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
                 if not _keeps_search_path(engine, name):
                     raise error("scratch-behind-pooler")
                 with _connected(engine) as scratch:
-                    yield ScratchSchema(scratch, url.username or "the role")
+                    yield ScratchSchema(scratch)
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
