@@ -8,10 +8,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from migrator.adopt import bridge
-from migrator.adopt.match import found, judge
+from migrator.adopt.match import History, found, judge
 from migrator.errors import error
 from migrator.results.adoption import Match
-from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
 
 
@@ -34,20 +33,23 @@ class StampCheck:
         with Operations.context(migration):
             bridge.load(path).upgrade()
 
-    def verify(self, heads: Collection[str]) -> None:
-        """Raise StampRefused unless the schema is the one at `heads`. Reads, and keeps others from changing it until the commit."""
+    def verify(self, heads: Collection[str]) -> Match:
+        """Raise StampRefused unless the schema is the one at `heads`; return what was found to be extra with the match.
+
+        Reads, and keeps others from changing it until the commit.
+        """
         if self._replay.branches or len(heads) > 1:
             raise error("stamp-unverifiable", heads=tuple(heads), asked=self._asked)
         self._replay.dialect.lock_definitions(self._connection, self._replay.known_tables)
-        verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
+        return verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
 
 
-def verify(connection: Connection, replay: Replay, revision: str, *, accept_harmless: bool = False) -> None:
+def verify(connection: Connection, replay: Replay, revision: str, *, accept_harmless: bool = False) -> Match:
     """Raise StampRefused unless the connected database has the schema that the history gives at `revision`. Reads only."""
     there = found(connection, replay)
-    match = Match(revision, compare(there, replay.schemas[revision], known=replay.known))
+    match = History(replay.schemas).match(there, revision)
     if match.exact or (accept_harmless and match.harmless):
-        return
+        return match
     verdict = judge(there, replay.schemas)
     best = verdict.best
     differing = {difference.table for difference in match.differences}

@@ -48,6 +48,8 @@ class Match:
 
     revision: str
     differences: tuple[Difference, ...]
+    extra: tuple[Difference, ...] = ()
+    """Columns and indexes that no revision makes, and none has to know: they are left alone, and do not count."""
 
     @property
     def exact(self) -> bool:
@@ -65,9 +67,15 @@ class Match:
         return tuple(difference for difference in self.differences if not difference.harmless)
 
     @property
-    def distance(self) -> tuple[int, int]:
-        """What orders matches: the weight of the differences that matter, then the number of all differences."""
-        return sum(difference.weight for difference in self.real), len(self.differences)
+    def lost(self) -> tuple[Difference, ...]:
+        """The tables and columns that the revision does not have: to be there, the database would have to lose them."""
+        return tuple(each for each in self.real if each.wanted is None and each.kind in ("table", "column"))
+
+    @property
+    def distance(self) -> tuple[int, int, int]:
+        """What orders matches: the weight of what would be lost, that of all differences that matter, the number of differences."""
+        lost, real = (sum(each.weight for each in those) for those in (self.lost, self.real))
+        return lost, real, len(self.differences)
 
     def __str__(self) -> str:
         return f"{self.revision}: {len(self.real)} real, {len(self.differences) - len(self.real)} harmless"

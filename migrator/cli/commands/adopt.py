@@ -60,6 +60,8 @@ def _show(adoption: "Adoption") -> None:
 
 
 def _the_schema_of(best: "Match") -> str:
+    if best.exact and best.extra:
+        return f"the schema of revision {best.revision}, and more that no revision creates"
     if best.exact:
         return f"exactly the schema of revision {best.revision}"
     if not best.harmless:
@@ -73,8 +75,9 @@ def _show_others(adoption: "Adoption") -> None:
     for row in adoption.imported:
         when = "" if row.applied_at is None else f" at {output.moment(row.applied_at)}"
         output.say(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
-    if adoption.verdict.extra:
-        output.say(f"Left alone, because no revision creates them: {', '.join(adoption.verdict.extra)}")
+    left_alone = [*adoption.verdict.extra, *(each.text for each in adoption.verdict.best.extra)]
+    if left_alone:
+        output.say(f"Left alone, because no revision creates them: {', '.join(left_alone)}")
 
 
 def _document(adoption: "Adoption") -> dict[str, Any]:
@@ -85,6 +88,7 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
         "exact": verdict.best.exact,
         "alike": list(verdict.alike),
         "extra": list(verdict.extra),
+        "left_alone": [asdict(each) for each in verdict.best.extra],
         "not_compared": list(verdict.not_compared),
         "matches": [
             {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
