@@ -235,7 +235,7 @@ class Migrator(Project):
         from migrator.adopt import bridge
 
         replay = self._replay(migration, earlier)
-        return replace(found, bridge=bridge.write_for(replay.connection, replay, found))
+        return bridge.write_for(replay.connection, replay, found)
 
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from alembic.operations import Operations
+from alembic.operations import Operations as Running
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from migrator.adopt import bridge
 from migrator.adopt.match import History, found, judge
+from migrator.adopt.operations import Operations
 from migrator.errors import error
 from migrator.results.adoption import Match
 from migrator.schema.replay import Replay
@@ -30,7 +31,7 @@ class StampCheck:
 
     def run_bridge(self, path: Path, migration: MigrationContext) -> None:
         """Run a bridge's operations on the connection's open transaction."""
-        with Operations.context(migration):
+        with Running.context(migration):
             bridge.load(path).upgrade()
 
     def verify(self, heads: Collection[str]) -> Match:
@@ -52,7 +53,6 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
         return match
     verdict = judge(there, replay.schemas)
     best = verdict.best
-    differing = {difference.table for difference in match.differences}
     words = (
         f"it matches {best.revision}" if best.exact else f"the nearest is {best.revision}, {len(best.differences)} away"
     )
@@ -62,5 +62,5 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
         differences=match.differences,
         found=words if verdict.tables else "it has none of the history's tables",
         best=best.revision,
-        commands=bridge.operations(connection, replay, revision, differing) or "  (no Alembic operation does it)",
+        commands=str(Operations(connection, replay, match)) or "  (no Alembic operation does it)",
     )

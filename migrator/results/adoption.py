@@ -109,6 +109,8 @@ class Adoption:
     imported: tuple[ImportedMigration, ...]
     report: Report | None = None
     bridge: Path | None = None
+    steps: tuple[str, ...] = ()
+    """What the bridge does, in words, with the number of rows."""
 
     @property
     def is_there(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from migrator import HistoryError, Migrator, StampRefused
+from tests.adopt import legacy
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import change_ddl, cli, columns, data, data_in, engine, is_sqlite
 from tests.kit import BOOKKEEPING
@@ -132,3 +133,65 @@ def test_a_bridge_that_does_not_arrive_is_rolled_back(database_url: str, copy: P
     with pytest.raises(StampRefused, match="ix_users_tier"):
         Migrator(copy, database_url=database_url).adopt(bridge=found.bridge)
     assert (data(database_url), tables(database_url)) == before
+
+
+def test_nothing_is_dropped_of_an_old_chat_agent_s_file(
+    sqlite_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    legacy.build(sqlite_url, legacy.CHAT_AGENT)
+    before = data(sqlite_url), tables(sqlite_url), columns(sqlite_url)
+    done = cli(capsys, sqlite_url, "adopt", "--fix", config=copy)
+    path = copy.parent / "migrations" / "bridges" / "to_005.py"
+    assert (done.code, "bridge-incomplete" in done.stderr, "Written" in done.stdout) == (1, True, False), done
+    assert "conversations.id is NOT NULL without a default, and there is no value for it in 2 rows" in done.stderr
+    text = path.read_text()
+    assert "# It converts 3 values of chat_messages.id from INTEGER to VARCHAR(36)." in text
+    assert "# NOT FIXED: Revision 005 (to_005.py) rebuilds the table chat_messages and would lose" in text
+    assert not re.search(r"drop_table|drop_column|pass$|None, type_", text)
+    cli(capsys, sqlite_url, "adopt", "--bridge", str(path), config=copy)
+    assert (data(sqlite_url), tables(sqlite_url), columns(sqlite_url)) == before
+
+
+def test_extras_and_rows_stay_when_the_bridge_runs(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "005")
+    execute(
+        database_url,
+        "DROP INDEX ix_datasets_user_id",
+        "ALTER TABLE datasets ADD COLUMN old_name TEXT",
+        "CREATE INDEX by_old_name ON datasets (old_name)",
+        "DROP TABLE analyses",
+    )
+    before = data(database_url)
+    bridged(database_url, copy, capsys, "005", "# It creates the table analyses.", "on 20 rows of datasets.")
+    assert {**data(database_url), "analyses": None} == {**before, "analyses": None}
+    assert "by_old_name" in indexes(database_url, "datasets")
+
+
+def test_values_that_do_not_fit_are_counted_and_no_bridge_is_offered(
+    database_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(database_url, "001")
+    old, new = "display_name VARCHAR(200)", "display_name VARCHAR(400)"
+    change_ddl(database_url, "users", old, new, "ALTER TABLE users ALTER display_name TYPE VARCHAR(400)")
+    execute(database_url, "DROP INDEX ix_users_tier", "UPDATE users SET display_name = display_name || 'x'")
+    long = "x" * 300
+    execute(database_url, f"UPDATE users SET display_name = '{long}' WHERE email = (SELECT min(email) FROM users)")
+    before = data(database_url)
+    done = cli(capsys, database_url, "adopt", "--fix", config=copy)
+    assert (done.code, "Written" in done.stdout) == (1, False), done
+    assert "users.display_name should be VARCHAR(200): " in done.stderr
+    assert ("1 of 10 values" if is_sqlite(database_url) else "1 values would change") in done.stderr
+    assert data(database_url) == before
+
+
+def test_no_file_is_written_where_no_operation_helps(
+    sqlite_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(sqlite_url, "001", rows=False)
+    execute(sqlite_url, "CREATE TRIGGER t AFTER INSERT ON users BEGIN SELECT 1; END")
+    done = cli(capsys, sqlite_url, "adopt", "--fix", config=copy)
+    assert (done.code, "bridge-impossible" in done.stderr) == (1, True), done
+    assert "the trigger t on users" in done.stderr
+    assert not (copy.parent / "migrations" / "bridges").exists()

@@ -42,6 +42,8 @@ def _show(adoption: "Adoption") -> None:
     best, alike = adoption.verdict.best, adoption.verdict.alike
     if adoption.bridge is not None:
         output.say(f"Written, not run: {adoption.bridge}")
+        for step in adoption.steps:
+            output.say(f"  It {step}.")
         output.say(
             f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
         )
@@ -98,6 +100,7 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
             {**asdict(row), "applied_at": row.applied_at and row.applied_at.isoformat()} for row in adoption.imported
         ],
         "stamped": adoption.report is not None,
+        "steps": list(adoption.steps),
         "bridge": None if adoption.bridge is None else str(adoption.bridge),
     }
 

@@ -1,0 +1,148 @@
+"""The operations of Alembic that take a database to a revision and lose nothing of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import api
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import conv
+
+from migrator.dialects.expression import plain
+from migrator.results.adoption import Match
+from migrator.schema.autogenerate import options_for
+from migrator.schema.replay import Replay
+from migrator.schema.snapshot import reflecting
+
+_NAMES = {"fk": "unnamed_fk_%(column_0_N_name)s", "uq": "unnamed_uq_%(column_0_N_name)s"}
+"""What SQLite's batch mode calls a constraint without a name, so that it can be dropped."""
+_BATCH = "with op.batch_alter_table("
+
+
+class Operations:
+    """The operations from the connected database to a revision. It is read only.
+
+    No table, no column and nothing that is extra is ever dropped: an index or a constraint is, where the revision has another one.
+    """
+
+    def __init__(self, connection: Connection, replay: Replay, match: Match) -> None:
+        """Compare the tables that differ; `match` says which, the others are known to be the same."""
+        tables = {difference.table for difference in match.differences}
+        ours = replay.known_tables.intersection(tables)
+        self._named = {(it.table, name) for it in match.differences for name in (it.object, it.found) if name}
+        self._unnamed: set[str] = set()
+        metadata = replay.metadata_at(match.revision, tables)
+        for rule in (rule for table in metadata.tables.values() for rule in table.constraints):
+            rule.name = conv(rule.name) if rule.name else rule.name  # no naming convention makes another name of it
+        options = {
+            **options_for(metadata),
+            "include_name": lambda name, type_, _: type_ != "table" or name in ours,
+            "include_object": lambda it, name, type_, *_: type_ != "table" or name in ours,
+        }
+        options.pop("process_revision_directives")
+        self._migration = MigrationContext.configure(connection=connection, opts=options)
+        with reflecting():
+            script = api.produce_migrations(self._migration, metadata)
+        assert script.upgrade_ops is not None
+        self._upgrade = script.upgrade_ops
+        _add_unseen(self._upgrade, connection, replay, metadata)
+        _add_checks(self._upgrade, connection, replay, metadata)
+        self._upgrade.ops = list(self._kept(self._upgrade.ops))
+
+    def __iter__(self) -> Iterator[ops.MigrateOperation]:
+        """Yield them one by one, without the batches that they are in."""
+        for each in self._upgrade.ops:
+            yield from each.ops if isinstance(each, ops.ModifyTableOps) else [each]
+
+    def __str__(self) -> str:
+        """Return them in Python, indented by four; empty where there are none."""
+        return "\n".join(self.parts)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The Python of each batch, and of each operation that is in none."""
+        return tuple(self._written(each) for each in self._upgrade.ops)
+
+    def _written(self, it: ops.MigrateOperation) -> str:
+        alone = ops.UpgradeOps(ops=[it])
+        text = api.render_python_code(alone, render_as_batch=True, migration_context=self._migration)
+        lines = [line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###")]
+        return "\n".join(self._with_names(line) for line in lines).strip("\n")
+
+    def _kept(self, found: list[ops.MigrateOperation]) -> Iterator[ops.MigrateOperation]:
+        for each in found:
+            if isinstance(each, ops.ModifyTableOps):
+                each.ops = list(self._kept(each.ops))
+                if each.ops:
+                    yield each
+            elif isinstance(each, ops.DropConstraintOp) and each.constraint_name is None:
+                self._name(each)
+                yield each
+            elif isinstance(each, ops.DropConstraintOp):
+                if (_table(each), str(each.constraint_name)) in self._named:
+                    yield each
+            elif isinstance(each, ops.DropIndexOp):
+                if (_table(each), str(each.index_name)) in self._named:
+                    yield each
+            elif not isinstance(each, ops.DropTableOp | ops.DropColumnOp):
+                yield each
+
+    def _name(self, drop: ops.DropConstraintOp) -> None:
+        """Give a constraint without a name the one by which a batch finds it."""
+        gone = drop.to_constraint()
+        assert isinstance(gone, sa.schema.ColumnCollectionConstraint)
+        short = "fk" if isinstance(gone, sa.ForeignKeyConstraint) else "uq"
+        drop.constraint_name = conv(f"unnamed_{short}_{'_'.join(column.name for column in gone.columns)}")
+        self._unnamed.add(drop.table_name)
+
+    def _with_names(self, line: str) -> str:
+        if line.strip().startswith(_BATCH) and any(
+            line.strip().startswith(f"{_BATCH}{name!r},") for name in self._unnamed
+        ):
+            return line.replace(") as batch_op:", f", naming_convention={_NAMES!r}) as batch_op:")
+        return line
+
+
+def _table(it: ops.DropConstraintOp | ops.DropIndexOp) -> str:
+    return f"{it.schema}.{it.table_name}" if it.schema else str(it.table_name)
+
+
+def _add_checks(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay, wanted: sa.MetaData) -> None:
+    """Autogenerate compares CHECK constraints by name; here what they say counts, and one that differs is created again."""
+    dialect = replay.dialect
+    inspector = sa.inspect(connection)
+    for table in wanted.sorted_tables:
+        if not inspector.has_table(table.name, table.schema):
+            continue
+        there = {rule["name"]: rule for rule in inspector.get_check_constraints(table.name, table.schema)}
+        changed: list[ops.MigrateOperation] = []
+        for rule in sorted(
+            (c for c in table.constraints if isinstance(c, sa.CheckConstraint)), key=lambda c: str(c.name)
+        ):
+            found = there.get(str(rule.name))
+            if found and (plain(found["sqltext"], dialect) != plain(str(rule.sqltext), dialect) or _unproved(found)):
+                changed += [
+                    ops.DropConstraintOp(conv(str(rule.name)), table.name, type_="check", schema=table.schema),
+                    ops.CreateCheckConstraintOp(
+                        conv(str(rule.name)), table.name, str(rule.sqltext), schema=table.schema
+                    ),
+                ]
+        if changed:
+            upgrade.ops.append(ops.ModifyTableOps(table.name, changed, schema=table.schema))
+
+
+def _unproved(found: Any) -> bool:
+    return bool(found.get("dialect_options", {}).get("not_valid"))
+
+
+def _add_unseen(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay, wanted: sa.MetaData) -> None:
+    """Indexes that SQLAlchemy does not reflect are not in the metadata either, so that autogenerate cannot miss them."""
+    there = {index.name for found in replay.dialect.unseen_indexes(connection).values() for index in found}
+    for table, indexes in wanted.info.get("unseen", {}).items():
+        for index in indexes:
+            if index.name not in there:
+                kind = "UNIQUE INDEX" if index.definition.startswith("unique ") else "INDEX"
+                rest = index.definition.removeprefix("unique ")
+                upgrade.ops.append(ops.ExecuteSQLOp(f"CREATE {kind} {index.name} ON {table} {rest}"))
