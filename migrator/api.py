@@ -227,7 +227,9 @@ class Migrator(Project):
 
         replay = self._replay(migration)
         verdict = match.look(replay.connection, replay)
-        return Adoption(heads, verdict, other_runners.imported(replay.connection)), replay
+        connection = replay.connection
+        runners = other_runners.present(connection)
+        return Adoption(heads, verdict, other_runners.imported(connection), runners=runners), replay
 
     def _bridged(
         self, found: "Adoption", earlier: "Replay", heads: tuple[str, ...], migration: MigrationContext

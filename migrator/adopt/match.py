@@ -89,8 +89,10 @@ def check(adoption: Adoption, *, accept_harmless: bool) -> None:
     """Raise unless the database is at one revision for certain: HistoryError where none of the tables is there, else StampRefused."""
     verdict = adoption.verdict
     if not verdict.tables:
-        code = "adopt-foreign" if verdict.extra else "adopt-empty"
-        raise error(code, tables=verdict.extra[:_TABLES_NAMED])
+        tables = (*(each.table for each in adoption.runners), *verdict.extra)
+        if not tables:
+            raise error("adopt-empty")
+        raise error("adopt-foreign", tables=tables[:_TABLES_NAMED], adoption=adoption)
     best = verdict.best
     if best.exact or (accept_harmless and best.harmless):
         return

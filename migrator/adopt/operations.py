@@ -35,7 +35,9 @@ class Operations:
         self._unnamed: set[str] = set()
         metadata = replay.metadata_at(match.revision, tables)
         for rule in (rule for table in metadata.tables.values() for rule in table.constraints):
-            rule.name = conv(rule.name) if rule.name else rule.name  # no naming convention makes another name of it
+            rule.name = (
+                conv(str(rule.name)) if rule.name else rule.name
+            )  # no naming convention makes another name of it
         options = {
             **options_for(metadata),
             "include_name": lambda name, type_, _: type_ != "table" or name in ours,

@@ -19,6 +19,18 @@ class ImportedMigration:
 
 
 @dataclass(frozen=True)
+class OtherRunner:
+    """A table in which another migration runner keeps its history."""
+
+    table: str
+    runner: str
+    entries: int
+
+    def __str__(self) -> str:
+        return f"{self.table} of {self.runner}, with {self.entries:,} entr{'y' if self.entries == 1 else 'ies'}"
+
+
+@dataclass(frozen=True)
 class Difference:
     """One thing that is not the same in two schemas, in words and as data.
 
@@ -111,6 +123,8 @@ class Adoption:
     bridge: Path | None = None
     steps: tuple[str, ...] = ()
     """What the bridge does, in words, with the number of rows."""
+    runners: tuple[OtherRunner, ...] = ()
+    """The other runners' tables, also those without an entry."""
 
     @property
     def is_there(self) -> bool:

@@ -19,11 +19,11 @@ _OPTIONS = ("upgrade", "accept_harmless", "fix", "bridge", "dry_run")
 
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Adopt the database and print what was found and done; a refusal is printed too, in front of the error."""
-    from migrator.errors.tree import StampRefused
+    from migrator.errors.tree import HistoryError, StampRefused
 
     try:
         adoption = engine.adopt(**{name: getattr(options, name) for name in _OPTIONS})
-    except StampRefused as refusal:
+    except (HistoryError, StampRefused) as refusal:
         if (found := refusal.fields.get("adoption")) is not None:
             _print(found, options, _show_others)
         raise
@@ -73,7 +73,9 @@ def _the_schema_of(best: "Match") -> str:
 
 
 def _show_others(adoption: "Adoption") -> None:
-    """Print what other runners applied, and the tables that belong to no revision."""
+    """Print the other runners' tables, what they applied, and what belongs to no revision."""
+    for runner in adoption.runners:
+        output.say(f"Another runner's table, left alone: {runner}")
     for row in adoption.imported:
         when = "" if row.applied_at is None else f" at {output.moment(row.applied_at)}"
         output.say(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
@@ -96,6 +98,7 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
             {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
             for match in verdict.matches
         ],
+        "runners": [asdict(each) for each in adoption.runners],
         "imported": [
             {**asdict(row), "applied_at": row.applied_at and row.applied_at.isoformat()} for row in adoption.imported
         ],
