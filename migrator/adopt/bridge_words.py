@@ -7,8 +7,16 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.engine import Connection
 
+from migrator.adopt.operations import NameChecks
 from migrator.dialects.dialect import Dialect
 from migrator.errors.printable import printable
+
+_KINDS = (
+    (sa.UniqueConstraint, "unique"),
+    (sa.ForeignKeyConstraint, "foreign key"),
+    (sa.CheckConstraint, "check"),
+    (sa.Constraint, "constraint"),
+)
 
 
 class Words:
@@ -42,11 +50,17 @@ class Words:
             case ops.DropIndexOp():
                 yield f"drops the index {it.index_name} on {it.table_name}"
             case ops.DropConstraintOp():
-                yield f"drops the {it.constraint_type or 'constraint'} {it.constraint_name} on {it.table_name}"
+                kind = {"foreignkey": "foreign key"}.get(str(it.constraint_type), it.constraint_type)
+                yield f"drops the {kind or 'constraint'} {it.constraint_name} on {it.table_name}"
+            case ops.CreatePrimaryKeyOp():
+                yield f"names the primary key of {it.table_name} {it.constraint_name}"
             case ops.AddConstraintOp():
                 rule = it.to_constraint()
-                kind = rule.__visit_name__.removesuffix("_constraint").replace("_", " ")
+                kind = next(word for type_, word in _KINDS if isinstance(rule, type_))
                 yield f"adds the {kind} {rule.name} on {rule.table.name}, for {self._rows(it)}"
+            case NameChecks():
+                named = ", ".join(name for name in it.names.values() if name)
+                yield f"names the checks {named} on {it.table_name}; what they say stays"
             case ops.ExecuteSQLOp():
                 yield f"executes: {it.sqltext}"
             case _:

@@ -21,6 +21,23 @@ _NAMES = {"fk": "unnamed_fk_%(column_0_N_name)s", "uq": "unnamed_uq_%(column_0_N
 _BATCH = "with op.batch_alter_table("
 
 
+class NameChecks(ops.MigrateOperation):
+    """Gives the CHECK constraints of a SQLite table names; what they say stays, word for word, also of those that get none."""
+
+    def __init__(self, table_name: str, names: dict[str, str | None]) -> None:
+        """Hold the name of each condition."""
+        self.table_name, self.names = table_name, names
+
+    def written(self) -> str:
+        """Return it in Python: reflection does not see such a constraint, so that a batch is told it whole."""
+        rules = ", ".join(
+            f"sa.CheckConstraint({text.replace(':', chr(92) + ':')!r}{f', name=op.f({name!r})' if name else ''})"
+            for text, name in self.names.items()
+        )
+        batch = f"{_BATCH}{self.table_name!r}, schema=None, recreate='always', table_args=({rules},))"
+        return f"    {batch}:\n        pass  # the arguments say it all"
+
+
 class Operations:
     """The operations from the connected database to a revision. It is read only.
 
@@ -52,6 +69,11 @@ class Operations:
         _add_unseen(self._upgrade, connection, replay, metadata)
         _add_checks(self._upgrade, connection, replay, metadata)
         self._upgrade.ops = list(self._kept(self._upgrade.ops))
+        for table in metadata.sorted_tables:
+            if table.name in ours and sa.inspect(connection).has_table(table.name, table.schema):
+                self._drop_unnamed_uniques(connection, table, match)
+                self._name_checks(connection, table, replay)
+        self._rename(match, metadata, replay)
 
     def __iter__(self) -> Iterator[ops.MigrateOperation]:
         """Yield them one by one, without the batches that they are in."""
@@ -68,10 +90,62 @@ class Operations:
         return tuple(self._written(each) for each in self._upgrade.ops)
 
     def _written(self, it: ops.MigrateOperation) -> str:
+        if isinstance(it, NameChecks):
+            return it.written()
         alone = ops.UpgradeOps(ops=[it])
         text = api.render_python_code(alone, render_as_batch=True, migration_context=self._migration)
         lines = [line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###")]
         return "\n".join(self._with_names(line) for line in lines).strip("\n")
+
+    def _drop_unnamed_uniques(self, connection: Connection, table: sa.Table, match: Match) -> None:
+        """Drop a UNIQUE without a name where the revision has one with a name, or none; autogenerate passes it over."""
+        others = {
+            it.found for it in match.differences if (it.table, it.kind, it.object) == (table.name, "unique", None)
+        }
+        batches = [it for it in self._upgrade.ops if isinstance(it, ops.ModifyTableOps) and it.table_name == table.name]
+        made = [it.columns for batch in batches for it in batch.ops if isinstance(it, ops.CreateUniqueConstraintOp)]
+        for rule in sa.inspect(connection).get_unique_constraints(table.name, table.schema):
+            columns = rule["column_names"]
+            if rule["name"] is None and (columns in map(list, made) or f"({', '.join(columns)})" in others):
+                name = conv(f"unnamed_uq_{'_'.join(columns)}")
+                self._unnamed.add(table.name)
+                batch = batches[0] if batches else ops.ModifyTableOps(table.name, [], schema=table.schema)
+                batch.ops.insert(0, ops.DropConstraintOp(name, table.name, type_="unique", schema=table.schema))
+                if not batches:
+                    batches.append(batch)
+                    self._upgrade.ops.append(batch)
+
+    def _name_checks(self, connection: Connection, table: sa.Table, replay: Replay) -> None:
+        """Name the CHECKs that say what a named one of the revision says, instead of adding them once more."""
+        rules = sa.inspect(connection).get_check_constraints(table.name, table.schema)
+        unnamed = [str(rule["sqltext"]) for rule in rules if rule["name"] is None]
+        said = {plain(text, replay.dialect): text for text in unnamed}
+        names: dict[str, str | None] = dict.fromkeys(unnamed)
+        for batch in [
+            it for it in self._upgrade.ops if isinstance(it, ops.ModifyTableOps) and it.table_name == table.name
+        ]:
+            for it in [it for it in batch.ops if isinstance(it, ops.CreateCheckConstraintOp)]:
+                text = said.get(plain(str(it.condition), replay.dialect))
+                if text is not None and names[text] is None:
+                    names[text] = str(it.constraint_name)
+                    batch.ops.remove(it)
+            if not batch.ops:
+                self._upgrade.ops.remove(batch)
+        if any(names.values()):
+            self._upgrade.ops.append(NameChecks(table.name, names))
+
+    def _rename(self, match: Match, metadata: sa.MetaData, replay: Replay) -> None:
+        """Rename the primary keys and CHECKs that only have another name; autogenerate compares neither."""
+        for it in match.differences:
+            if it.kind not in ("primary key name", "check name") or it.wanted is None:
+                continue
+            statement = replay.dialect.rename_constraint(it.table, it.found or "", it.wanted)
+            if statement is not None:
+                self._upgrade.ops.append(ops.ExecuteSQLOp(statement))
+            elif it.kind == "primary key name" and it.table in metadata.tables:
+                columns = [column.name for column in metadata.tables[it.table].primary_key]
+                key = ops.CreatePrimaryKeyOp(conv(it.wanted), it.table, columns)
+                self._upgrade.ops.append(ops.ModifyTableOps(it.table, [key]))
 
     def _kept(self, found: list[ops.MigrateOperation]) -> Iterator[ops.MigrateOperation]:
         for each in found:

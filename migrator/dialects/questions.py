@@ -89,6 +89,10 @@ class Questions:
         """Return whether the connection commits each statement by itself. Sends nothing."""
         return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
+    def rename_constraint(self, table: str, old: str, new: str) -> str | None:
+        """Return the statement that renames a constraint, None if there is none. Sends nothing."""
+        return None
+
     def unfit(
         self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]
     ) -> str | None:

@@ -10,8 +10,8 @@ from tests.adopt import legacy
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import change_ddl, cli, columns, data, data_in, engine, is_sqlite
 from tests.kit import BOOKKEEPING
-from tests.kit.database import execute, heads, indexes, tables
-from tests.kit.projects import copy_history
+from tests.kit.database import execute, heads, indexes, rows, tables
+from tests.kit.projects import copy_history, miniature
 
 
 @pytest.fixture
@@ -195,3 +195,53 @@ def test_no_file_is_written_where_no_operation_helps(
     assert (done.code, "bridge-impossible" in done.stderr) == (1, True), done
     assert "the trigger t on users" in done.stderr
     assert not (copy.parent / "migrations" / "bridges").exists()
+
+
+INLINE = """
+def upgrade():
+    op.create_table("p", sa.Column("id", sa.Integer, nullable=False), sa.PrimaryKeyConstraint("id", name="pk_p"))
+    op.create_table(
+        "c",
+        sa.Column("p_id", sa.Integer, sa.ForeignKey("p.id", name="fk_c_p", ondelete="CASCADE")),
+        sa.Column("n", sa.Integer),
+        sa.Column("code", sa.String(20)),
+        sa.CheckConstraint("n > 0", name="ck_c_n"),
+        sa.CheckConstraint("code <> ''", name="ck_c_code"),
+        sa.UniqueConstraint("code", name="uq_c_code"),
+    )
+"""
+_PARENT = "CREATE TABLE p (id INTEGER {} PRIMARY KEY)"
+_CHILD = (
+    "CREATE TABLE c (p_id INTEGER {} REFERENCES p(id) ON DELETE CASCADE, n INTEGER {} CHECK (n > 0), code VARCHAR(20), "
+)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        (_PARENT.format(""), _CHILD.format("", "") + "CONSTRAINT ck_c_code CHECK (code <> ''), UNIQUE (code))"),
+        (
+            _PARENT.format("CONSTRAINT other_pk"),
+            _CHILD.format("CONSTRAINT other_fk", "CONSTRAINT other_ck")
+            + "CONSTRAINT ck_c_code CHECK (code <> ''), CONSTRAINT other_uq UNIQUE (code))",
+        ),
+    ],
+    ids=["without names", "with other names"],
+)
+def test_keys_and_rules_next_to_their_columns_get_their_names(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], named: tuple[str, str]
+) -> None:
+    config = Path(miniature(tmp_path / "project", INLINE))
+    execute(database_url, *named, "INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (1, 2, 'x')")
+    bridged(database_url, config, capsys, "001", "fk_c_p", "ck_c_n", "uq_c_code", "pk_p")
+    assert rows(database_url, "SELECT code FROM c") == ["x"]
+
+
+def test_a_rule_without_a_name_that_says_something_else_is_not_fixed_in_words(
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Path(miniature(tmp_path / "project", INLINE))
+    execute(sqlite_url, _PARENT.format("CONSTRAINT pk_p"), _CHILD.format("", "").replace("n > 0", "n > 1")[:-2] + ")")
+    done = cli(capsys, sqlite_url, "adopt", "--fix", config=config)
+    assert (done.code, "bridge-incomplete" in done.stderr) == (1, True), done
+    assert "the check without a name on c: n>1 is there and should not be" in done.stderr

@@ -89,6 +89,11 @@ class PostgreSQL(Dialect):
         # As every driver says it; SQLAlchemy's detect_autocommit_setting() says the same since 2.0.43 only.
         return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
 
+    def rename_constraint(self, table: str, old: str, new: str) -> str | None:
+        schema, _, name = table.rpartition(".")
+        where = ".".join(map(_quoted, filter(None, (schema, name))))
+        return f"ALTER TABLE {where} RENAME CONSTRAINT {_quoted(old)} TO {_quoted(new)}"
+
     def unfit(
         self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]
     ) -> str | None:
@@ -137,6 +142,10 @@ class PostgreSQL(Dialect):
         plain = super().explain(cause, url)
         known = (advice for words, advice in _ADVICE.items() if words in plain.reason)
         return plain._replace(advice=next(known, plain.advice))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 DIALECT = PostgreSQL()
