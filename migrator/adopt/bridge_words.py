@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.engine import Connection
 
-from migrator.adopt.operations import NameChecks
+from migrator.adopt.operations import NameChecks, NameKey
 from migrator.dialects.dialect import Dialect
 from migrator.errors.printable import printable
 
@@ -52,7 +52,7 @@ class Words:
             case ops.DropConstraintOp():
                 kind = {"foreignkey": "foreign key"}.get(str(it.constraint_type), it.constraint_type)
                 yield f"drops the {kind or 'constraint'} {it.constraint_name} on {it.table_name}"
-            case ops.CreatePrimaryKeyOp():
+            case NameKey():
                 yield f"names the primary key of {it.table_name} {it.constraint_name}"
             case ops.AddConstraintOp():
                 rule = it.to_constraint()

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.schema import conv
 
 from migrator.dialects.expression import plain
-from migrator.results.adoption import Match
+from migrator.results.adoption import Difference, Match
 from migrator.schema.autogenerate import options_for
 from migrator.schema.replay import Replay
 from migrator.schema.snapshot import reflecting
@@ -38,6 +38,21 @@ class NameChecks(ops.MigrateOperation):
         return f"    {batch}:\n        pass  # the arguments say it all"
 
 
+class NameKey(ops.MigrateOperation):
+    """Gives the primary key of a SQLite table a name. Alembic cannot write that operation."""
+
+    def __init__(self, table_name: str, name: str, columns: list[str]) -> None:
+        """Hold them."""
+        self.table_name, self.constraint_name, self.columns = table_name, name, columns
+
+    def written(self) -> str:
+        """Return it in Python."""
+        batch = f"{_BATCH}{self.table_name!r}, schema=None) as batch_op"
+        return (
+            f"    {batch}:\n        batch_op.create_primary_key(batch_op.f({self.constraint_name!r}), {self.columns!r})"
+        )
+
+
 class Operations:
     """The operations from the connected database to a revision. It is read only.
 
@@ -46,6 +61,7 @@ class Operations:
 
     def __init__(self, connection: Connection, replay: Replay, match: Match) -> None:
         """Compare the tables that differ; `match` says which, the others are known to be the same."""
+        self._dialect = replay.dialect
         tables = {difference.table for difference in match.differences}
         ours = replay.known_tables.intersection(tables)
         self._named = {(it.table, name) for it in match.differences for name in (it.object, it.found) if name}
@@ -72,8 +88,8 @@ class Operations:
         for table in metadata.sorted_tables:
             if table.name in ours and sa.inspect(connection).has_table(table.name, table.schema):
                 self._drop_unnamed_uniques(connection, table, match)
-                self._name_checks(connection, table, replay)
-        self._rename(match, metadata, replay)
+                self._name_checks(connection, table, match)
+        self._rename(match, metadata)
 
     def __iter__(self) -> Iterator[ops.MigrateOperation]:
         """Yield them one by one, without the batches that they are in."""
@@ -90,7 +106,7 @@ class Operations:
         return tuple(self._written(each) for each in self._upgrade.ops)
 
     def _written(self, it: ops.MigrateOperation) -> str:
-        if isinstance(it, NameChecks):
+        if isinstance(it, NameChecks | NameKey):
             return it.written()
         alone = ops.UpgradeOps(ops=[it])
         text = api.render_python_code(alone, render_as_batch=True, migration_context=self._migration)
@@ -115,37 +131,48 @@ class Operations:
                     batches.append(batch)
                     self._upgrade.ops.append(batch)
 
-    def _name_checks(self, connection: Connection, table: sa.Table, replay: Replay) -> None:
+    def _name_checks(self, connection: Connection, table: sa.Table, match: Match) -> None:
         """Name the CHECKs that say what a named one of the revision says, instead of adding them once more."""
+        unnamed = {it.wanted for it in _renamed(match, "check") if it.table == table.name and it.found is None}
+        if not unnamed:
+            return
         rules = sa.inspect(connection).get_check_constraints(table.name, table.schema)
-        unnamed = [str(rule["sqltext"]) for rule in rules if rule["name"] is None]
-        said = {plain(text, replay.dialect): text for text in unnamed}
-        names: dict[str, str | None] = dict.fromkeys(unnamed)
-        for batch in [
-            it for it in self._upgrade.ops if isinstance(it, ops.ModifyTableOps) and it.table_name == table.name
-        ]:
-            for it in [it for it in batch.ops if isinstance(it, ops.CreateCheckConstraintOp)]:
-                text = said.get(plain(str(it.condition), replay.dialect))
-                if text is not None and names[text] is None:
-                    names[text] = str(it.constraint_name)
-                    batch.ops.remove(it)
-            if not batch.ops:
-                self._upgrade.ops.remove(batch)
+        names: dict[str, str | None] = {str(rule["sqltext"]): None for rule in rules if rule["name"] is None}
+        said = {plain(text, self._dialect): text for text in names}
+        for rule in table.constraints:
+            if isinstance(rule, sa.CheckConstraint) and rule.name in unnamed:
+                text = said.get(plain(str(rule.sqltext), self._dialect))
+                if text is not None:
+                    names[text] = str(rule.name)
+                    self._take(table.name, str(rule.name))
         if any(names.values()):
             self._upgrade.ops.append(NameChecks(table.name, names))
 
-    def _rename(self, match: Match, metadata: sa.MetaData, replay: Replay) -> None:
-        """Rename the primary keys and CHECKs that only have another name; autogenerate compares neither."""
-        for it in match.differences:
-            if it.kind not in ("primary key name", "check name") or it.wanted is None:
-                continue
-            statement = replay.dialect.rename_constraint(it.table, it.found or "", it.wanted)
-            if statement is not None:
+    def _rename(self, match: Match, metadata: sa.MetaData) -> None:
+        """Rename the primary keys and CHECKs that only have another name; not every version of Alembic compares these."""
+        for it in (*_renamed(match, "primary key"), *_renamed(match, "check")):
+            assert it.wanted is not None
+            statement = self._dialect.rename_constraint(it.table, it.found or "", it.wanted)
+            table = metadata.tables.get(it.table)
+            if statement is not None and it.found:
+                self._take(it.table, it.found, it.wanted)
                 self._upgrade.ops.append(ops.ExecuteSQLOp(statement))
-            elif it.kind == "primary key name" and it.table in metadata.tables:
-                columns = [column.name for column in metadata.tables[it.table].primary_key]
-                key = ops.CreatePrimaryKeyOp(conv(it.wanted), it.table, columns)
-                self._upgrade.ops.append(ops.ModifyTableOps(it.table, [key]))
+            elif it.kind == "primary key name" and table is not None:
+                self._upgrade.ops.append(NameKey(it.table, it.wanted, [column.name for column in table.primary_key]))
+            elif it.found and table is not None:
+                self._take(it.table, it.found, it.wanted)
+                rule = next(rule for rule in table.constraints if rule.name == it.wanted)
+                assert isinstance(rule, sa.CheckConstraint)
+                drop = ops.DropConstraintOp(conv(it.found), it.table, type_="check")
+                make = ops.CreateCheckConstraintOp(conv(it.wanted), it.table, str(rule.sqltext))
+                self._upgrade.ops.append(ops.ModifyTableOps(it.table, [drop, make]))
+
+    def _take(self, table: str, *names: str) -> None:
+        """Take out what autogenerate does to these constraints of a table."""
+        for batch in [it for it in self._upgrade.ops if isinstance(it, ops.ModifyTableOps) and it.table_name == table]:
+            batch.ops = [it for it in batch.ops if str(getattr(it, "constraint_name", None)) not in names]
+            if not batch.ops:
+                self._upgrade.ops.remove(batch)
 
     def _kept(self, found: list[ops.MigrateOperation]) -> Iterator[ops.MigrateOperation]:
         for each in found:
@@ -179,6 +206,10 @@ class Operations:
         ):
             return line.replace(") as batch_op:", f", naming_convention={_NAMES!r}) as batch_op:")
         return line
+
+
+def _renamed(match: Match, kind: str) -> list[Difference]:
+    return [it for it in match.differences if it.kind == f"{kind} name" and it.wanted is not None]
 
 
 def _table(it: ops.DropConstraintOp | ops.DropIndexOp) -> str:
