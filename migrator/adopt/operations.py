@@ -149,8 +149,8 @@ class Operations:
             self._upgrade.ops.append(NameChecks(table.name, names))
 
     def _rename(self, match: Match, metadata: sa.MetaData) -> None:
-        """Rename the primary keys and CHECKs that only have another name; not every version of Alembic compares these."""
-        for it in (*_renamed(match, "primary key"), *_renamed(match, "check")):
+        """Rename the keys and CHECKs that only have another name; Alembic does not compare it, or only some versions do."""
+        for it in [it for kind in ("primary key", "check", "foreign key") for it in _renamed(match, kind)]:
             assert it.wanted is not None
             statement = self._dialect.rename_constraint(it.table, it.found or "", it.wanted)
             table = metadata.tables.get(it.table)
@@ -159,13 +159,16 @@ class Operations:
                 self._upgrade.ops.append(ops.ExecuteSQLOp(statement))
             elif it.kind == "primary key name" and table is not None:
                 self._upgrade.ops.append(NameKey(it.table, it.wanted, [column.name for column in table.primary_key]))
-            elif it.found and table is not None:
-                self._take(it.table, it.found, it.wanted)
+            elif table is not None and (it.found or it.kind == "foreign key name"):
                 rule = next(rule for rule in table.constraints if rule.name == it.wanted)
-                assert isinstance(rule, sa.CheckConstraint)
-                drop = ops.DropConstraintOp(conv(it.found), it.table, type_="check")
-                make = ops.CreateCheckConstraintOp(conv(it.wanted), it.table, str(rule.sqltext))
-                self._upgrade.ops.append(ops.ModifyTableOps(it.table, [drop, make]))
+                old = it.found or f"unnamed_fk_{'_'.join(column.name for column in _columns(rule))}"
+                if it.found is None:
+                    self._unnamed.add(it.table)
+                self._take(it.table, old, it.wanted)
+                drop = ops.DropConstraintOp(conv(old), it.table, type_=it.kind.removesuffix(" name").replace(" ", ""))
+                self._upgrade.ops.append(
+                    ops.ModifyTableOps(it.table, [drop, ops.AddConstraintOp.from_constraint(rule)])
+                )
 
     def _take(self, table: str, *names: str) -> None:
         """Take out what autogenerate does to these constraints of a table."""
@@ -195,9 +198,8 @@ class Operations:
     def _name(self, drop: ops.DropConstraintOp) -> None:
         """Give a constraint without a name the one by which a batch finds it."""
         gone = drop.to_constraint()
-        assert isinstance(gone, sa.schema.ColumnCollectionConstraint)
         short = "fk" if isinstance(gone, sa.ForeignKeyConstraint) else "uq"
-        drop.constraint_name = conv(f"unnamed_{short}_{'_'.join(column.name for column in gone.columns)}")
+        drop.constraint_name = conv(f"unnamed_{short}_{'_'.join(column.name for column in _columns(gone))}")
         self._unnamed.add(drop.table_name)
 
     def _with_names(self, line: str) -> str:
@@ -206,6 +208,11 @@ class Operations:
         ):
             return line.replace(") as batch_op:", f", naming_convention={_NAMES!r}) as batch_op:")
         return line
+
+
+def _columns(rule: sa.Constraint) -> list[sa.Column[Any]]:
+    assert isinstance(rule, sa.schema.ColumnCollectionConstraint)
+    return list(rule.columns)
 
 
 def _renamed(match: Match, kind: str) -> list[Difference]:
