@@ -87,8 +87,9 @@ class Operations:
         self._upgrade.ops = list(self._kept(self._upgrade.ops))
         for table in metadata.sorted_tables:
             if table.name in ours and sa.inspect(connection).has_table(table.name, table.schema):
-                self._drop_unnamed_uniques(connection, table, match)
-                self._name_checks(connection, table, match)
+                with reflecting():
+                    self._drop_unnamed_uniques(connection, table, match)
+                    self._name_checks(connection, table, match)
         self._rename(match, metadata)
 
     def __iter__(self) -> Iterator[ops.MigrateOperation]:

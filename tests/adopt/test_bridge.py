@@ -186,6 +186,24 @@ def test_values_that_do_not_fit_are_counted_and_no_bridge_is_offered(
     assert data(database_url) == before
 
 
+def test_times_that_are_kept_as_text_are_converted_as_they_are_or_not_at_all(
+    sqlite_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_all(sqlite_url, "001")
+    change_ddl(sqlite_url, "users", "created_at DATETIME", "created_at TEXT", "")
+    before = rows(sqlite_url, "SELECT created_at FROM users")
+    execute(sqlite_url, "UPDATE users SET created_at = 'soon' WHERE email = (SELECT min(email) FROM users)")
+    done = cli(capsys, sqlite_url, "adopt", "--fix", config=copy)
+    assert (done.code, "1 of 10 values of created_at do not fit DATETIME, for example 'soon'" in done.stderr) == (
+        1,
+        True,
+    )
+    execute(sqlite_url, f"UPDATE users SET created_at = '{before[0]}' WHERE created_at = 'soon'")
+    kept = rows(sqlite_url, "SELECT created_at FROM users")
+    bridged(sqlite_url, copy, capsys, "001", "# It converts 10 values of users.created_at from TEXT to DATETIME.")
+    assert rows(sqlite_url, "SELECT created_at FROM users") == kept
+
+
 def test_no_file_is_written_where_no_operation_helps(
     sqlite_url: str, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
