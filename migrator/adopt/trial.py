@@ -1,6 +1,7 @@
 """A bridge run in a scratch copy of the database's schema, before it is offered."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,7 +28,10 @@ def unfixed(
         def seen() -> Snapshot:
             return snapshot(scratch.connection, replay.dialect, ignore=replay.tools_tables)
 
-        _copy(connection, replay, there, {difference.table for difference in match.differences}, scratch)
+        differing = {difference.table for difference in match.differences}
+        copy = partial(_copy, connection, replay, there, differing, scratch)
+        if (reason := _run(replay, scratch, match.revision, copy)) is not None:
+            return (f"The schema could not be copied to try the bridge: {reason}", *(each.text for each in match.real))
         before = seen()
         untried = _real(match) - _real(history.match(before, match.revision))
         lacking = {_key(each) for each in compare(before, there)}
@@ -43,7 +47,7 @@ def unfixed(
 
 
 def _run(replay: Replay, scratch: Replayed, revision: str, upgrade: Callable[[], None]) -> str | None:
-    """Run a part of the bridge and keep what it does, so that the next ones can be tried too; return why it fails, None if it does not."""
+    """Run something and keep what it does, so that the next part can be tried too; return why it fails, None if it does not."""
     try:
         scratch.run(upgrade)
         scratch.connection.commit()
@@ -75,7 +79,8 @@ def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: se
     made, dialect, target = snapshot(scratch.connection, replay.dialect), replay.dialect, scratch.connection
     texts = dialect.definitions(connection, tables_in(there))
     quote = target.dialect.identifier_preparer.quote_identifier
-    kept = replay.tools_tables if texts else made.keys() - differing
+    # What has its schema in front is not replaced: it may be the user's, where the scratch place is a schema among theirs.
+    kept = replay.tools_tables if texts else {name for name in made if name not in differing or "." in name}
     for kind in ("view", "table"):
         for name in [name for name, it in made.items() if it.kind == kind and name not in kept]:
             cascade = "" if texts else " CASCADE"
@@ -88,4 +93,3 @@ def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: se
         with reflecting():
             metadata.reflect(connection, only=lambda name, _: name in differing)
         metadata.create_all(target)
-    target.commit()

@@ -43,7 +43,7 @@ _LONGEST = 300  # characters of a cause
 
 
 class Replayed(NamedTuple):
-    """The scratch database right after a revision; `run` calls a function there as a step of its own."""
+    """The scratch database right after a revision; `run` calls a function there as a step, which may change nothing else."""
 
     revision: str
     connection: Connection
@@ -139,6 +139,7 @@ class Replay:
             def run(function: Callable[[], None]) -> None:
                 session.start_attempt(StepOptions().limits(self.settings), 1)
                 function()
+                scratch.refuse_outside()
 
             migration = self._context(connection, scratch, dealt)
             with (
