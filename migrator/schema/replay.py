@@ -111,6 +111,8 @@ class Replay:
     def metadata_at(self, revision: str, tables: Collection[str]) -> sa.MetaData:
         """Return some tables at a revision as SQLAlchemy reflects them, for Alembic's autogenerate; with those that they refer to."""
         metadata = sa.MetaData()
+        if revision == "base":
+            return metadata
         with self.at(revision) as made:
             with reflecting():
                 metadata.reflect(made.connection, only=lambda name, _: name in tables)
