@@ -1,5 +1,6 @@
 """One project and its database, as Alembic is called for it."""
 
+import os
 import sys
 import threading
 from argparse import Namespace
@@ -25,7 +26,23 @@ from migrator.settings import NAMED, Settings
 from migrator.url import driver_url
 
 T = TypeVar("T")
-_ONE_AT_A_TIME = threading.RLock()  # Alembic's `context` and `op` are modules with one environment in them
+
+
+class _Turns:
+    """One call at a time in a process, because Alembic's `context` and `op` are modules with one environment in them."""
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        if hasattr(os, "register_at_fork"):
+            # The thread whose turn it was is not in the child, and would never end its turn there.
+            os.register_at_fork(after_in_child=self.begin_anew)
+
+    def begin_anew(self) -> None:
+        """Forget whose turn it is."""
+        self.lock = threading.RLock()
+
+
+_TURNS = _Turns()
 
 
 class Project:
@@ -120,7 +137,7 @@ class Project:
         request: Request | None = None,
         **options: Any,
     ) -> Config:
-        with _ONE_AT_A_TIME:
+        with _TURNS.lock:
             made = self.alembic_config(**(config or {}))
             made.attributes[REQUEST] = request
             try:

@@ -33,6 +33,7 @@ _SHORTEST_KEY = 16  # characters
 _DANGEROUS = {
     "lock_timeout": "0 would wait for ever and queue every writer behind the wait",
     "statement_timeout": "0 would switch it off; leave it out instead",
+    "idle_limit": "0 would let a run whose machine has vanished keep its locks for ever",
 }
 
 
@@ -51,6 +52,10 @@ def _is_seconds(value: Any) -> bool:
         return False
 
 
+def _is_limit(value: Any) -> bool:
+    return _is_seconds(value) and 0.001 <= value < 2**31 / 1000
+
+
 def _is_milliseconds(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
@@ -64,6 +69,7 @@ def _is_key(value: Any) -> bool:
 
 
 _SECONDS = _Kind(float, _is_seconds, "a number of seconds, 0 or more")
+_LIMIT = _Kind(float, _is_limit, "a number of seconds, 0.001 to 2147483")
 _MILLISECONDS = _Kind(int, _is_milliseconds, f"a whole number of milliseconds, 1 to {2**31 - 1}")
 _SWITCH = _Kind(lambda text: _WORDS[text.lower()], lambda value: isinstance(value, bool), "yes or no")
 _LINES = _Kind(
@@ -82,6 +88,7 @@ _KINDS: dict[str, _Kind] = {
     "lock_timeout": _MILLISECONDS,
     "retry_for": _SECONDS,
     "statement_timeout": _MILLISECONDS,
+    "idle_limit": _LIMIT,
     "log": _SWITCH,
     "log_table": _TABLE,
     "log_key": _KEY,
@@ -113,6 +120,8 @@ class Settings:
     """Seconds during which a step that ran into `lock_timeout` is retried."""
     statement_timeout: int | None = None
     """Milliseconds that one statement of a step may take on PostgreSQL; None leaves the server's own setting."""
+    idle_limit: float = 600.0
+    """Seconds that a step on PostgreSQL may ask the database nothing; then the server ends its session, with its locks."""
     log: bool = True
     """Whether each step is recorded in the log."""
     log_table: str = "migration_log"
@@ -135,7 +144,9 @@ class Settings:
             value = getattr(self, name)
             if kind.holds(value) or (name == "statement_timeout" and value is None):
                 continue
-            dangerous = name in _DANGEROUS and isinstance(value, int) and not isinstance(value, bool) and value <= 0
+            dangerous = (
+                name in _DANGEROUS and isinstance(value, int | float) and not isinstance(value, bool) and value <= 0
+            )
             _refuse(name, value, _DANGEROUS[name] if dangerous else f"it takes {kind.takes}")
 
     @classmethod

@@ -131,3 +131,14 @@ def test_an_operation_is_heard_on_sqlite_and_then_done_as_alembic_does_it(tmp_pa
             batch.alter_column("v", type_=sa.Date(), sqlite_using="date(v)")
         assert context.impl.conversions == {(None, "t"): {"v": "date(v)"}}
         assert connection.exec_driver_sql("SELECT v FROM t").scalar() == "2024-05-06"
+
+
+def test_a_context_can_stand_in_the_place_of_another(config: Config, script: ScriptDirectory) -> None:
+    from alembic import context
+
+    with EnvironmentContext(config, script), sa.create_engine("sqlite://").connect() as connection:
+        context.configure(connection=connection)
+        real, other = context.get_context(), MigrationContext.configure(connection)
+        with alembic_private.context_replaced(other):
+            assert context.get_context() is other
+        assert context.get_context() is real

@@ -45,7 +45,7 @@ def refused(*arguments: Any, **options: Any) -> MigratorError:
 
 
 def test_the_settings_are_those_that_alembic_ini_may_say() -> None:
-    names = ("lock_wait", "lock_timeout", "retry_for", "statement_timeout", "log", "log_table", "log_key")
+    names = ("lock_wait", "lock_timeout", "retry_for", "statement_timeout", "idle_limit", "log", "log_table", "log_key")
     assert (*names, "run_stored", "verify_stamp", "owned_tables", "accept_loss") == NAMES
     assert {field.name for field in fields(Settings)} == {"root", "database_url", "source", *NAMES}
 

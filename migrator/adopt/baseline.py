@@ -1,6 +1,8 @@
 """A history begun from a database that has none: models and one revision that creates exactly the schema that is there."""
 
-from collections.abc import Iterator
+import runpy
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +21,12 @@ from migrator.adopt.bridge import imports_for
 from migrator.adopt.match import found
 from migrator.adopt.other_runners import TABLES
 from migrator.errors import error
+from migrator.errors.tree import HistoryError
 from migrator.results.adoption import Baseline
 from migrator.schema.autogenerate import options_for
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
-from migrator.schema.snapshot import NOTHING, reflecting
+from migrator.schema.snapshot import NOTHING, Snapshot, reflecting
 from migrator.settings import Settings
 
 REVISION = "001"
@@ -84,7 +87,9 @@ def make(
     replay = Replay(script, connection, dialect, settings, migration)
     metadata = _reflect(connection, replay)
     if not metadata.tables:
-        raise error("adopt-empty")
+        others = sorted(found(connection, replay))
+        raise error("baseline-untyped", columns=tuple(others)) if others else error("adopt-empty")
+    _refuse_unknown_types(found(connection, replay), metadata)
     path = folder / f"{REVISION}_baseline.py"
     text = _models(connection, _reflect(connection, replay))  # a copy, because sqlacodegen changes the types in it
     written.append(path)
@@ -94,6 +99,7 @@ def make(
     models.parent.mkdir(parents=True, exist_ok=True)
     written.append(models)
     models.write_text(text, encoding="utf-8")
+    _load_models(models)
     return Baseline(models, path, tuple(sorted(metadata.tables)))
 
 
@@ -104,7 +110,9 @@ def _models(connection: Connection, metadata: sa.MetaData) -> str:
     except ImportError:
         raise error("baseline-needs-sqlacodegen") from None
     indexes = "".join(_index(connection, index) for index in _taken_out(metadata))
-    text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sa.exc.SADeprecationWarning)  # of what sqlacodegen reads
+        text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
     return f"import sqlalchemy as sa\n{text}\n\n{indexes}" if indexes else text
 
 
@@ -150,30 +158,70 @@ def _reflect(connection: Connection, replay: Replay) -> sa.MetaData:
     migration = MigrationContext.configure(connection=connection)
     metadata = sa.MetaData()
     sa.event.listen(metadata, "column_reflect", migration.impl.autogen_column_reflect)
-    left_out = replay.tools_tables | TABLES
+    left_out = replay.tools_tables | TABLES | replay.dialect.undescribed_tables(connection)
     with reflecting():
         for schema in replay.dialect.schemas(connection):
-            metadata.reflect(connection, schema=schema, only=lambda name, _: name not in left_out)
+            metadata.reflect(connection, schema=schema, only=lambda name, _: not {name, name.casefold()} & left_out)
     return metadata
 
 
 def _revision(connection: Connection, replay: Replay, metadata: sa.MetaData) -> str:
     """Return the text of the baseline revision. Reads only."""
-    written = replay.dialect.definitions(connection, {table.name for table in metadata.tables.values()})
+    written = replay.dialect.definitions(connection, replay.tools_tables | TABLES)
     if written:
-        body = "\n".join(f"    op.execute({_literal(sql)})" for sql in written)
+        body = _executing(written)
     else:
-        first = [f"    op.execute({_literal(sql)})" for sql in replay.dialect.types_first(metadata)]
-        body = "\n".join([*first, _operations(connection, replay, metadata)])
+        first = replay.dialect.before_tables(connection, metadata)
+        last = replay.dialect.after_tables(connection, metadata)
+        parts = (_executing(first), _operations(connection, replay, metadata), _executing(last))
+        body = "\n".join(filter(None, parts))
     text = _FILE.format(revision=REVISION, body=body, imports=imports_for(body, replay.dialect.name))
     return text if "sa." in body else text.replace("import sqlalchemy as sa\n", "")
 
 
+def _executing(statements: Sequence[str]) -> str:
+    return "\n".join(f"    op.execute({_literal(sql)})" for sql in statements)
+
+
 def _prove(connection: Connection, replay: Replay) -> None:
     """Raise HistoryError unless the revision makes exactly what is there."""
-    there, made = found(connection, replay), replay.schemas[REVISION]
+    try:
+        made = replay.schemas[REVISION]
+    except HistoryError as failed:  # what it executes is not what makes this schema
+        raise error("baseline-differs", differences=(failed.fact,)) from failed
+    there = found(connection, replay)
     if differences := (*compare(there, made), *compare(made, there)):
-        raise error("baseline-differs", differences=differences)
+        raise error(
+            "baseline-differs", differences=tuple({difference.text: difference for difference in differences}.values())
+        )
+
+
+def _refuse_unknown_types(there: Snapshot, metadata: sa.MetaData) -> None:
+    """Raise HistoryError "baseline-untyped" for columns that SQLAlchemy has no type for: no model and no operation can name them."""
+    untyped = {
+        (table.key, column.name)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if _is_untyped(column)
+    }
+    types = {(name, column.name): column.type for name, it in there.items() for column in it.columns}
+    columns = tuple(f"{table}.{name} ({types.get((table, name)) or 'no type'})" for table, name in sorted(untyped))
+    if columns:
+        raise error("baseline-untyped", columns=columns)
+
+
+def _is_untyped(column: sa.Column[Any]) -> bool:
+    kind = column.type.item_type if isinstance(column.type, sa.ARRAY) else column.type
+    return isinstance(kind, sa.types.NullType)
+
+
+def _load_models(models: Path) -> None:
+    """Raise HistoryError "baseline-differs" if the models that were written cannot be loaded."""
+    try:
+        runpy.run_path(str(models))
+    except Exception as problem:
+        text = f"the models cannot be loaded: {type(problem).__name__}: {problem}"
+        raise error("baseline-differs", differences=(text,)) from problem
 
 
 def _operations(connection: Connection, replay: Replay, metadata: sa.MetaData) -> str:

@@ -8,11 +8,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrator.adopt.match import History, found
+from migrator.adopt.other_runners import TABLES
 from migrator.errors.tree import MigratorError
 from migrator.results.adoption import Difference, Match
 from migrator.schema.compare import compare
 from migrator.schema.replay import Replay, Replayed
-from migrator.schema.snapshot import Snapshot, reflecting, snapshot, tables_in
+from migrator.schema.snapshot import Snapshot, reflecting, snapshot
 
 
 def unfixed(
@@ -77,7 +78,7 @@ def _real(match: Match) -> set[_Key]:
 def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: set[str], scratch: Replayed) -> None:
     """Replace the tables that differ with the database's own: all of them where their SQL is stored, else as SQLAlchemy reflects them."""
     made, dialect, target = snapshot(scratch.connection, replay.dialect), replay.dialect, scratch.connection
-    texts = dialect.definitions(connection, tables_in(there))
+    texts = dialect.definitions(connection, replay.tools_tables | TABLES)
     quote = target.dialect.identifier_preparer.quote_identifier
     # What has its schema in front is not replaced: it may be the user's, where the scratch place is a schema among theirs.
     kept = replay.tools_tables if texts else {name for name in made if name not in differing or "." in name}

@@ -64,9 +64,13 @@ class Questions:
         """Return for each table the indexes that SQLAlchemy does not reflect. Reads only."""
         return {}
 
-    def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
-        """Return the SQL that creates these tables and all that depends on them, if the database stores it word for word. Reads only."""
+    def definitions(self, connection: Connection, ignore: Collection[str]) -> list[str]:
+        """Return the SQL that creates all tables, but those in `ignore`, and what depends on them, if it is stored. Reads only."""
         return []
+
+    def undescribed_tables(self, connection: Connection) -> frozenset[str]:
+        """Return the tables, case-folded, that no model can describe, and that autogenerate must not drop. Reads only."""
+        return frozenset()
 
     def lock_definitions(self, connection: Connection, tables: Collection[str]) -> None:
         """Keep other sessions from changing the definition of these tables until the transaction ends; they may change rows."""
@@ -103,12 +107,16 @@ class Questions:
         """Return a default or a condition without the casts to text that the database adds on its own."""
         return expression
 
-    def types_first(self, metadata: sa.MetaData) -> Iterator[str]:
-        """Yield the SQL of the schemas and types that must exist before these tables; a type that two tables use comes once."""
-        yield from ()
+    def before_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
+        """Return the SQL of what must exist before these tables: schemas, types, functions. Reads only."""
+        return []
+
+    def after_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
+        """Return the SQL of what Alembic's operations do not create of these tables, or next to them: triggers, views. Reads only."""
+        return []
 
     def render_type(self, item: object) -> str | Literal[False]:
-        """Return how a revision writes a type whose SQL `types_first` yields, False for all others. As Alembic's `render_item`."""
+        """Return how a revision writes a type whose SQL `before_tables` returns, False for all others. As Alembic's `render_item`."""
         return False
 
     def explain(self, cause: DBAPIError, url: sa.URL) -> Explanation:

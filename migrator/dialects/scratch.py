@@ -1,9 +1,18 @@
 """An empty database for a short time, of the same kind as the connected one, to replay a history in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+
+
+class Outside(Exception):
+    """A revision changes what is not in the scratch place: `names` in words."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = tuple(names)
 
 
 @dataclass
@@ -23,4 +32,4 @@ class Scratch:
         return False
 
     def refuse_outside(self) -> None:
-        """Raise DatabaseError "scratch-left" if the open transaction has changed anything that is not in the scratch place. Reads only."""
+        """Raise `Outside` if the open transaction has changed anything that is not in the scratch place. Reads only."""

@@ -10,11 +10,12 @@ from typing import Protocol
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.questions import Questions
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
 _log = logging.getLogger("migrator")
@@ -33,8 +34,12 @@ class Limits:
     """Milliseconds that one statement may take on PostgreSQL, None for the server's own setting."""
     retry_for: float
     """Seconds during which a step that ran into `lock_timeout` is tried again on PostgreSQL."""
+    idle_limit: float | None = None
+    """Seconds that the step may ask PostgreSQL nothing, None for the setting's value or the server's own for the role, if it is shorter."""
     accept_loss: frozenset[str] = frozenset()
     """What a rebuild on SQLite may lose, in the words of the error "rebuild-loses"."""
+    meant: frozenset[str] = frozenset()
+    """What of it goes even where it could be kept, because the revision's own file names it."""
 
 
 class BrokenKey(Protocol):
@@ -48,7 +53,8 @@ class BrokenKey(Protocol):
 class Session:
     """What a run asks of its database. A database overrides what it has to say; here nothing is locked, found or refused.
 
-    The order is `await_readable`, `lock`, `writing`, and in there for each try of a step `start_attempt`, the questions, `end_attempt`.
+    The order is `await_readable`, `lock`, `writing`, and in there for each try of a step `start_attempt`, the questions, `end_attempt`. A
+    database that no other session knows needs no `lock`.
     """
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
@@ -149,11 +155,18 @@ class Session:
         """Return the database's user, None if there are no users."""
         return None
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        """Return whether the error says that another session holds what the step needs. Sends nothing."""
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        """Return whether the error says that another session holds what the step needs, and not the revision's own. Reads only."""
         return False
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        """Return the error that says why the step failed, where more is known than the driver said. Called after its transaction."""
+        return None
+
+    def cancel(self) -> None:
+        """Cancel the statement that the run executes now, if it does. The only method that another thread may call."""
+
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
         """Return the sessions that may hold what the step needs, each in a few words. In a transaction of its own, changes no row."""
         return ()
 
@@ -162,9 +175,14 @@ class Session:
         """Seconds during which a blocked step is tried again."""
         return 0.0
 
-    def second_connection(self) -> AbstractContextManager[Connection]:
-        """Return another connection to the same database, which has seen nothing of the run."""
-        return self.connection.engine.connect()
+    @contextmanager
+    def second_connection(self) -> Iterator[Connection]:
+        """Open another connection to the same database, which has seen nothing of the run.
+
+        From a pool of its own, made as the engine's is: that one may have a single connection to give, or give the run's again.
+        """
+        with connected_anew(self.connection.engine) as other:
+            yield other
 
     def broken_foreign_keys(self) -> tuple[BrokenKey, ...]:
         """Return the rows without a parent that the step made. In the step's transaction, after its change. Reads only."""
@@ -182,6 +200,21 @@ class Session:
         Quoted, with their schema. Forgets the step's indexes if all are valid.
         """
         return ()
+
+
+@contextmanager
+def connected_anew(engine: Engine) -> Iterator[Connection]:
+    """Open a connection of the engine, with its options and listeners, that is not from its pool, and close it afterwards."""
+    pool, driver = engine.pool.recreate(), engine.dialect.loaded_dbapi
+    try:
+        try:
+            opened = pool.connect()
+        except driver.Error as cause:
+            raise DBAPIError.instance(None, None, cause, driver.Error, dialect=engine.dialect) from cause
+        with Connection(engine, opened) as other:
+            yield other
+    finally:
+        pool.dispose()
 
 
 def autocommits(connection: Connection) -> bool:

@@ -23,6 +23,8 @@ class StepOptions:
     """Milliseconds that one statement may take on PostgreSQL."""
     retry_for: float | None = None
     """Seconds during which the step is tried again when tables are in use."""
+    idle_limit: float | None = None
+    """Seconds that the step may ask PostgreSQL nothing; in place of the setting, and of what the server says for the role."""
     accept_loss: tuple[str, ...] = ()
     """What a rebuild on SQLite may lose, in the words of the error that lists it."""
     rerunnable: bool = False
@@ -50,7 +52,9 @@ class StepOptions:
             lock_timeout=settings.lock_timeout if self.lock_timeout is None else self.lock_timeout,
             statement_timeout=settings.statement_timeout if self.statement_timeout is None else self.statement_timeout,
             retry_for=settings.retry_for if self.retry_for is None else self.retry_for,
+            idle_limit=self.idle_limit,
             accept_loss=frozenset((*settings.accept_loss, *self.accept_loss)),
+            meant=frozenset(self.accept_loss),
         )
 
 
@@ -85,6 +89,12 @@ def _seconds(value: object) -> str | None:
     return None
 
 
+def _limit(value: object) -> str | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0.001 <= value < 2**31 / 1000:
+        return "it is a number of seconds, 0.001 to 2147483"
+    return None
+
+
 def _texts(value: object) -> str | None:
     is_texts = isinstance(value, tuple | list | set | frozenset) and all(isinstance(item, str) for item in value)
     return (
@@ -102,6 +112,7 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "lock_timeout": _milliseconds,
     "statement_timeout": _milliseconds,
     "retry_for": _seconds,
+    "idle_limit": _limit,
     "accept_loss": _texts,
     "rerunnable": _switch,
 }

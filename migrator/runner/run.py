@@ -1,6 +1,8 @@
 """`run(connection)`: the one place where a migration happens, whichever command led here."""
 
 import logging
+from functools import partial
+from signal import SIGTERM, raise_signal
 from typing import Any
 
 from alembic import context
@@ -12,14 +14,18 @@ from migrator import alembic_private, dialects
 from migrator.alembic_private import environment
 from migrator.errors import error
 from migrator.errors.printable import PRINTABLE
+from migrator.errors.progress import consequence
 from migrator.history import heads
 from migrator.masking import mask, scrub
 from migrator.results import Report
 from migrator.runner.guards import guards_of
 from migrator.runner.request import REPORT, request_of, settings_of, writes
+from migrator.runner.signals import Signals
 from migrator.runner.state import Run
 from migrator.runner.step import StepRunner
 from migrator.schema.autogenerate import hide_unowned_tables, keep_directives
+
+_log = logging.getLogger("migrator")
 
 
 def run(connection: Connection, **options: Any) -> None:
@@ -27,7 +33,8 @@ def run(connection: Connection, **options: Any) -> None:
 
     Takes what `context.configure()` takes; the caller's `on_version_apply` hooks run before the engine's own. A command that reads
     writes nothing and takes no lock. A command that writes takes the lock, plans, validates, runs each step in one transaction, and
-    reads the heads again on another connection. Raises a MigratorError; its `progress` says what was committed by then.
+    reads the heads again on another connection. Raises a MigratorError; its `progress` says what was committed by then. Ctrl-C cancels the
+    statement that runs and raises KeyboardInterrupt; SIGTERM does the same, and then ends the process.
     """
     if connection.in_transaction():
         raise error("connection-in-transaction")
@@ -37,8 +44,10 @@ def run(connection: Connection, **options: Any) -> None:
     logger.addFilter(PRINTABLE)
     config = environment().config
     settings = settings_of(config, connection)
-    options = hide_unowned_tables(options, environment().script, settings.owned_tables, log=settings.log_table)
     dialect = dialects.of(connection)
+    undescribed = partial(dialect.undescribed_tables, connection)
+    script, owned, log = environment().script, settings.owned_tables, settings.log_table
+    options = hide_unowned_tables(options, script, owned, log=log, undescribed=undescribed)
     if not writes():
         if alembic_private.is_check(environment().context_opts.get("fn")):
             options = keep_directives(options)
@@ -46,12 +55,19 @@ def run(connection: Connection, **options: Any) -> None:
             _read(connection, options)
         return
     state = Run(connection, settings, request_of(settings), dialect)
-    steps = StepRunner(state)
+    steps, signals = StepRunner(state), Signals(state.session.cancel)
     try:
-        with dialect.translate_driver_errors(connection.engine.url, settings.source):
+        with dialect.translate_driver_errors(connection.engine.url, settings.source), signals.watched():
             config.attributes[REPORT] = _write(state, steps, options)
     except BaseException as raised:
         steps.progress.attach(raised)
+        if not isinstance(raised, Exception):
+            raised.add_note(
+                consequence(steps.progress)
+            )  # an interruption is shown by Python itself, where migrate.py does not
+        if signals.terminated:
+            _log.error("Terminated (SIGTERM). %s", consequence(steps.progress))
+            raise_signal(SIGTERM)  # as it would have ended without the engine
         raise
     finally:
         state.close()

@@ -211,6 +211,11 @@ class StepRunner:
         time.sleep(random.uniform(0.5, 1) * min(0.1 * 1.5**attempt, 2.0))
 
     def _failure(self, step: Step, raised: BaseException) -> MigratorError:
+        known = self._session.reason(raised)
+        if known is not None:
+            self._name(known)
+            self._log.failed(known.fact, self._statements)
+            return known
         text = words(raised, self._run)
         self._log.failed(text, self._statements)
         return failure(step, raised, text, tuple(self._remaining), self._run)

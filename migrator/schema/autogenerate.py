@@ -35,17 +35,24 @@ def options_for(metadata: sa.MetaData) -> dict[str, Any]:
 
 
 def hide_unowned_tables(
-    options: dict[str, Any], script: ScriptDirectory, owned: Collection[str], *, log: str
+    options: dict[str, Any],
+    script: ScriptDirectory,
+    owned: Collection[str],
+    *,
+    log: str,
+    undescribed: Callable[[], Collection[str]] = tuple,
 ) -> dict[str, Any]:
     """Return the options with every table hidden from comparisons that the project does not own: autogenerate would drop it.
 
     It owns the tables of the models, those that a revision mentions, and those in `owned`. The engine's `log` is never compared. The
-    caller's filter stays in force. A warning names each hidden table once.
+    caller's filter stays in force. A warning names each hidden table once. What no model can describe is hidden too, unless one does;
+    `undescribed` returns those tables, case-folded.
     """
     theirs: NameFilter | None = options.get("include_name")
     models = _model_tables(options.get("target_metadata"))
     mentioned: list[str] = []
     warned: set[str] = set()
+    virtual: list[Collection[str]] = []
 
     def include_name(name: str | None, type_: str, parent_names: Any) -> bool:
         if theirs is not None and not theirs(name, type_, parent_names):
@@ -56,6 +63,9 @@ def hide_unowned_tables(
             return False
         if name in owned or parent_names.get("schema_qualified_table_name", name) in models:
             return True
+        virtual[:] = virtual or [undescribed()]
+        if name.casefold() in virtual[0]:
+            return False
         if not mentioned:
             mentioned.append("\n".join(file_text.source(Path(found.path)) for found in script.walk_revisions()))
         ours = re.search(rf"\b{re.escape(name)}\b", mentioned[0]) is not None

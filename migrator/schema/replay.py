@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from migrator import alembic_private
 from migrator.dialects.dialect import Dialect
-from migrator.dialects.scratch import Scratch
+from migrator.dialects.scratch import Outside, Scratch
 from migrator.dialects.session import Session
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
@@ -145,7 +145,6 @@ class Replay:
 
             migration = self._context(connection, scratch, dealt)
             with (
-                session.lock(migration.version_table),
                 session.writing(migration),
                 alembic_private.context_replaced(migration),
                 Operations.context(migration),
@@ -191,10 +190,10 @@ class Replay:
         where = {"revision": revision.revision, "path": Path(revision.path).name}
         try:
             yield
+        except Outside as raised:
+            role = self.connection.engine.url.username or "the role"
+            raise error("scratch-left", outside=raised.names, role=role, **where) from raised
         except MigratorError as raised:
-            if raised.code.startswith("scratch-"):
-                raised.add(**where)
-                raise
             raise error("replay-failed", reason=raised.fact, **where) from raised
         except (Exception, SystemExit) as raised:
             if isinstance(raised, DBAPIError) and raised.connection_invalidated:

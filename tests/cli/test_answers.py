@@ -84,7 +84,7 @@ def test_an_error_leaves_standard_output_empty(terminal: Terminal, name: str) ->
 
 def test_the_documents_have_every_field(terminal: Terminal) -> None:
     found = json.loads(terminal.type("status", "--json", status=STATUS).stdout)
-    assert [*found] == ["url", "at", "head", "pending", "revisions"]
+    assert [*found] == ["url", "at", "head", "heads", "pending", "revisions"]
     assert (found["pending"], found["revisions"][0]["applied_at"]) == (1, AT.isoformat())
     assert [*found["revisions"][1]] == ["revision", "description", "applied", "applied_at", "seconds", "edited", "path"]
     (entry,) = json.loads(terminal.type("log", "--json", log=(ENTRY,)).stdout)

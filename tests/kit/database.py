@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,11 +14,16 @@ from tests.kit.schema_text import Catalog, read_catalog
 State = tuple[Catalog, dict[str, tuple[int, str]], list[str]]
 
 
+@lru_cache(maxsize=16)
+def engine(url: str) -> sa.Engine:
+    """One engine a database, in autocommit and without a pool: a new one asks the server who it is, and compiles everything again."""
+    return sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+
 @contextmanager
 def connected(url: str) -> Iterator[sa.Connection]:
     """A connection in autocommit; a SQLite database that is missing comes to be."""
-    engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with engine(url).connect() as connection:
         yield connection
 
 

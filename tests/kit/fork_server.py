@@ -174,6 +174,7 @@ def _fork(job: Mapping[str, Any], gate: int, opener: int) -> int:
         if os.getppid() != parent:
             return 0
         os.close(opener)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
         _redirect(Path(job["directory"]))
         os.environ.update({"DATABASE_URL": job["url"], **job["environment"]})
         os.chdir(Path(job["config"]).parent)

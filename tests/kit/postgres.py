@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, make_url
 
+from tests.kit.database import execute
 from tests.kit.postgres_binaries import GUARDED, GUARDED_PASSWORD, SUPERUSER, PostgresUnavailable, launched
 
 __all__ = ["GUARDED_PASSWORD", "PostgresUnavailable", "Server", "find_binaries", "server"]
@@ -71,9 +71,7 @@ class Server:
 
     def execute(self, statement: str) -> None:
         """Execute one statement in the maintenance database, outside a transaction."""
-        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
+        execute(self.url, statement)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "log_timezone": "UTC",
     "max_connections": "250",
+    "max_prepared_transactions": "10",
     "shared_buffers": "64MB",
     "synchronous_commit": "off",
     "timezone": "UTC",

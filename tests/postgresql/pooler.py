@@ -37,70 +37,84 @@ class Backend:
 
 @dataclass
 class Proxy:
-    """`size` server connections are shared by the clients; when it is 0 there is one for each."""
+    """`size` server connections for each database are shared by the clients; when it is 0 there is one for each client."""
 
     server: tuple[str, int]
     database: str
     user: str
     size: int
     order: Order
-    _greeting: bytes = b""
-    _idle: list[Backend] = field(default_factory=list)
+    listed: bool = False
+    """Whether other databases than that one are unknown here."""
+    _idle: dict[str, list[Backend]] = field(default_factory=dict)
     _change: threading.Condition = field(default_factory=threading.Condition)
 
     def serve(self, client: socket.socket) -> None:
         """Serve one client until it goes."""
         with client, suppress(ConnectionError):
             _undelayed(client)
-            if _started(client):
-                self._serve_transactions(client) if self.size else self._serve_session(client)
+            wanted = _startup(client)
+            if not self.size and wanted:
+                self._serve_session(client)
+            elif "options" in wanted:
+                client.sendall(_fatal("unsupported startup parameter: options"))
+            elif self.listed and wanted and wanted["database"] != self.database:
+                client.sendall(_fatal(f"no such database: {wanted['database']}"))
+            elif wanted:
+                self._serve_transactions(client, wanted["database"])
 
     def _serve_session(self, client: socket.socket) -> None:
-        backend = self._connect()
+        backend = self._connect(self.database)
         with backend.connection:
             client.sendall(backend.greeting)
             while message := message_of(client):
                 exchange(client, backend.connection, message)
 
-    def _serve_transactions(self, client: socket.socket) -> None:
-        client.sendall(self._greeting)
+    def _serve_transactions(self, client: socket.socket, database: str) -> None:
+        backend = self._take(database)
+        client.sendall(backend.greeting)
+        self._give(database, backend)
         while message := message_of(client):
-            backend = self._take()
+            backend = self._take(database)
             try:
                 while exchange(client, backend.connection, message) != b"I":
                     message = message_of(client)
             finally:
-                self._give(backend)
+                self._give(database, backend)
 
     def open(self) -> None:
-        self._idle = [self._connect() for _ in range(self.size)]
-        self._greeting = self._idle[0].greeting if self._idle else b""
+        if self.size:
+            self._give(self.database, self._take(self.database))
 
     def close(self) -> None:
-        for backend in self._idle:
-            backend.connection.close()
+        for idle in self._idle.values():
+            for backend in idle:
+                backend.connection.close()
 
-    def _take(self) -> Backend:
+    def _take(self, database: str) -> Backend:
         with self._change:
-            self._change.wait_for(lambda: self._idle)
-            return self._idle.pop(self.order(self._idle))
+            if database not in self._idle:
+                self._idle[database] = [self._connect(database) for _ in range(self.size)]
+            idle = self._idle[database]
+            self._change.wait_for(lambda: idle)
+            return idle.pop(self.order(idle))
 
-    def _give(self, backend: Backend) -> None:
+    def _give(self, database: str, backend: Backend) -> None:
         with self._change:
-            self._idle.append(backend)
-            self._change.notify()
+            self._idle[database].append(backend)
+            self._change.notify_all()
 
-    def _connect(self) -> Backend:
+    def _connect(self, database: str) -> Backend:
         connection = socket.create_connection(self.server)
         try:
-            return self._greeted(connection)
+            return self._greeted(connection, database)
         except BaseException:
             connection.close()
             raise
 
-    def _greeted(self, connection: socket.socket) -> Backend:
+    def _greeted(self, connection: socket.socket, database: str) -> Backend:
         _undelayed(connection)
-        options = f"user\0{self.user}\0database\0{self.database}\0\0".encode()
+        options = f"user\0{self.user}\0database\0{database}\0\0".encode()
         connection.sendall(struct.pack("!ii", len(options) + 8, 196608) + options)
         greeting = b""
         while (message := message_of(connection))[:1] != b"Z":
@@ -110,9 +124,9 @@ class Proxy:
 
 
 @contextmanager
-def pooler(url: str, *, size: int, order: str = "last in, first out") -> Iterator[str]:
+def pooler(url: str, *, size: int, order: str = "last in, first out", listed: bool = False) -> Iterator[str]:
     """The URL of the same database behind a transaction pooler of that size; 0 is one that keeps sessions."""
-    with serving(Proxy(*endpoint(url), size, ORDERS[order]), url) as there:
+    with serving(Proxy(*endpoint(url), size, ORDERS[order], listed), url) as there:
         yield there
 
 
@@ -147,15 +161,24 @@ def _accept(listener: socket.socket, proxy: Proxy) -> None:
             threading.Thread(target=proxy.serve, args=(client,), daemon=True).start()
 
 
-def _started(client: socket.socket) -> bool:
-    """Read a client's first packets; False when it only came to cancel something."""
+def _startup(client: socket.socket) -> dict[str, str]:
+    """Read a client's first packets, and return what it asks for; nothing when it only came to cancel something."""
     while True:
         length = struct.unpack("!i", _exactly(client, 4))[0]
-        kind = struct.unpack("!i", _exactly(client, length - 4)[:4])[0]
+        packet = _exactly(client, length - 4)
+        kind = struct.unpack("!i", packet[:4])[0]
         if kind in (_SSL, _GSS):
             client.sendall(b"N")
+        elif kind == _CANCEL:
+            return {}
         else:
-            return bool(kind != _CANCEL)
+            words = packet[4:].decode().split("\0")
+            return dict(zip(words[::2], words[1::2], strict=False))
+
+
+def _fatal(text: str) -> bytes:
+    fields = f"SFATAL\0C08P01\0M{text}\0\0".encode()
+    return b"E" + struct.pack("!i", len(fields) + 4) + fields
 
 
 def exchange(client: socket.socket, server: socket.socket, message: bytes) -> bytes:

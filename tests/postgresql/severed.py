@@ -24,7 +24,7 @@ class Severing(Proxy):
     def _serve_session(self, client: socket.socket) -> None:
         if self.severed and self.alone:
             return
-        backend, seen = self._connect(), False
+        backend, seen = self._connect(self.database), False
         with backend.connection:
             client.sendall(backend.greeting)
             while message := message_of(client):

@@ -119,3 +119,27 @@ def test_an_invalid_index_is_not_taken_for_the_one_that_a_revision_asks_for(post
     words = ("ix_name is INVALID", "psql -c 'DROP INDEX CONCURRENTLY public.ix_name'")
     assert_says(str(refused.value), "index-invalid", *words, consequence="002 is not recorded as applied")
     assert heads(postgres_url) == ["001"]
+
+
+def test_an_index_on_a_partitioned_table_alone_is_invalid_until_its_partitions_have_theirs(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The recipe of PostgreSQL's manual: ON ONLY, then each partition CONCURRENTLY, then ATTACH."""
+    parent = """
+def upgrade():
+    op.execute("CREATE TABLE events (id int) PARTITION BY RANGE (id)")
+    op.execute("CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (9)")
+    op.execute("CREATE INDEX IF NOT EXISTS ix_events ON ONLY events (id)")
+"""
+    partitions = """
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_events_1 ON events_1 (id)")
+    op.execute("ALTER INDEX ix_events ATTACH PARTITION ix_events_1")
+"""
+    config = miniature(tmp_path / "project", parent, partitions)
+    engine = Migrator(config, database_url=postgres_url)
+    assert engine.upgrade("001").after == ("001",)
+    assert rows(postgres_url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == ["ix_events"]
+    assert engine.upgrade().after == ("002",)
+    assert ask(postgres_url, INVALID) == 0

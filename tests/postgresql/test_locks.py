@@ -206,15 +206,32 @@ def upgrade():
     op.create_table("stones", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("SELECT pg_advisory_unlock_all()")
 """
+DISCARDS = """
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.execute("DISCARD ALL")
+"""
 
 
-def test_a_session_that_lost_the_lock_begins_no_further_step(postgres_url: str, tmp_path: Path) -> None:
-    config = miniature(tmp_path / "project", LETS_GO, creates("animals"))
-    with pytest.raises(LockError) as lost:
+@pytest.mark.parametrize("let_go", [LETS_GO, DISCARDS], ids=("unlock", "discard"))
+def test_a_session_that_lost_the_lock_begins_no_further_step(postgres_url: str, tmp_path: Path, let_go: str) -> None:
+    config = miniature(tmp_path / "project", let_go, creates("animals"))
+    with pytest.raises(LockError) as lost, told(lambda lines: None) as lines:
         Migrator(config, database_url=postgres_url).upgrade()
-    assert lost.value.code == "lock-lost"
-    words = ("no longer holds the migration lock", "MIGRATION_DATABASE_URL")
-    assert_says(
-        str(lost.value), "lock-lost", *words, consequence="Applied in this run and kept: 001; the database is at 001."
+    assert lost.value.code == "lock-released"
+    words = ("no longer holds the migration lock: a revision released it", "SET LOCAL")
+    at = (
+        ("001", "Applied in this run and kept: 001")
+        if let_go == LETS_GO
+        else ("base", "The version table still says base")
     )
-    assert (heads(postgres_url), "animals" in tables(postgres_url)) == (["001"], False)
+    assert_says(str(lost.value), "lock-released", *words, consequence=at[1])
+    assert (heads(postgres_url) or ["base"], "animals" in tables(postgres_url)) == ([at[0]], False)
+    assert lines == []
+
+
+def test_a_lock_that_the_last_step_let_go_is_told(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", LETS_GO)
+    with told(lambda lines: None) as lines:
+        assert Migrator(config, database_url=postgres_url).upgrade().after == ("001",)
+    assert "The migration lock was gone before the end of the run" in lines[-1]

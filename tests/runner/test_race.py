@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import signal
 import socket
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -176,3 +179,34 @@ def test_the_lock_file_that_a_dead_run_left_is_nobodys(forks: Forks, sqlite_url:
     (result,) = forks.run(Job(["--lock-wait", "0", "upgrade"], CONFIG, sqlite_url))
     assert result.code == 0, result
     assert "Waiting" not in result.stderr
+
+
+def test_a_child_that_was_forked_while_a_thread_migrates_takes_its_own_turn(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    monkeypatch.setenv("HOLD", str(gate))
+    engine = Migrator(miniature(tmp_path / "animals", SLOW_UP), database_url=database_url)
+    with ThreadPoolExecutor(1) as thread:
+        report = thread.submit(engine.upgrade)
+        until(Path(f"{gate}.reached").exists)
+        with warnings.catch_warnings(action="ignore"):  # what Python thinks of it since 3.12
+            child = os.fork()
+        if not child:
+            code = 1
+            try:
+                code = int(engine.current() != ())
+            finally:
+                os._exit(code)
+        ended = (0, 0)
+        try:
+            until(lambda: os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT), timeout=20)
+            ended = os.waitpid(child, 0)
+        finally:
+            if not ended[0]:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            gate.write_text("")
+        assert os.waitstatus_to_exitcode(ended[1]) == 0
+        assert report.result().after == ("001",)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -21,9 +22,12 @@ REVISIONS = [script.revision for script in ScriptDirectory.from_config(Config(CO
 MAIN_JOB = {"users": 200, "datasets": 1000, "conversations": 2000, "chat_messages": 20000}
 
 
+engine = cache(partial(create_engine, poolclass=NullPool))
+
+
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    with create_engine(url, poolclass=NullPool).begin() as connection:
+    with engine(url).begin() as connection:
         yield connection
 
 

@@ -211,6 +211,10 @@ def test_a_role_that_may_make_no_database_gets_a_schema_for_it(poor_url: str, tm
         ('op.execute("INSERT INTO sales.orders VALUES (7)")', "the table sales.orders"),
         ('op.create_table("more", sa.Column("id", sa.Integer), schema="sales")', "the table sales.more"),
         ('op.execute("CREATE SCHEMA rent")', "the schema rent"),
+        (
+            "with op.get_context().autocommit_block(): op.execute('ALTER TABLE \"sales\".orders ADD x text')",
+            "the schema sales",
+        ),
     ],
 )
 def test_a_replay_in_a_schema_changes_nothing_outside_of_it(

@@ -1,8 +1,10 @@
 """An application that holds the SQLite database: waited for, then named. The other side is always a process of its own."""
 
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from migrator import LockError
+from migrator import DatabaseError, LockError, StepFailed
+from tests.kit.assertions import assert_says
 from tests.kit.processes import leashed
 from tests.kit.projects import upgrading
 from tests.kit.scenario import Scenario, project
@@ -49,13 +52,13 @@ def application(file: Path, *statements: str) -> Iterator[subprocess.Popen[str]]
 
 
 @contextmanager
-def database(directory: Path, *, stock: bool = False) -> Iterator[Scenario]:
+def database(directory: Path, *, stock: bool = False, body: str = BODY) -> Iterator[Scenario]:
     """A project whose engine has no patience of its own."""
     directory.mkdir()
     engine = sa.create_engine(
         f"sqlite:///{directory / 'app.db'}", poolclass=sa.pool.NullPool, connect_args={"timeout": 0.05}
     )
-    with project(directory / "p", upgrading(BODY), before=BEFORE, engine=engine, stock=stock) as made:
+    with project(directory / "p", upgrading(body), before=BEFORE, engine=engine, stock=stock) as made:
         yield made
 
 
@@ -69,6 +72,17 @@ class Waiting(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.said = record.getMessage()
         self.event.set()
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user whom the permissions of files concern; root becomes another one for as long as the block runs."""
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 @pytest.fixture
@@ -147,3 +161,66 @@ def test_a_run_waits_no_longer_than_it_may_where_the_connection_would(
         assert caught.value.fields["seconds"] < 3
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
+
+
+def test_a_lock_file_that_is_somebodys_data_is_neither_emptied_nor_written(tmp_path: Path) -> None:
+    with database(tmp_path / "ours") as ours:
+        note, data = Path(f"{ours.file}.migrator.lock"), tmp_path / "data"
+        data.write_text("rows")
+
+        def refused() -> None:
+            with pytest.raises(DatabaseError) as caught:
+                ours.upgrade()
+            assert caught.value.code == "lock-file-foreign"
+            assert_says(str(caught.value), "lock-file-foreign", str(note), f"ls -li {note}")
+
+        note.hardlink_to(data)
+        refused()
+        note.unlink()
+        for foreign in (b"rows", b'{"host": 1}', b"\xff\x00", b"{" * 5000):
+            note.write_bytes(foreign)
+            refused()
+            assert note.read_bytes() == foreign
+        note.unlink()
+        note.symlink_to(data)
+        refused()
+        note.unlink()
+        note.mkdir()
+        refused()
+        note.rmdir()
+        assert data.read_text() == "rows"
+        note.write_text('{"host": "else')  # all that a run wrote that was killed
+        ours.upgrade()
+        assert note.read_text() == ""
+
+
+def test_a_lock_file_of_another_user_is_named_in_the_advice() -> None:
+    with tempfile.TemporaryDirectory() as folder, database(Path(folder, "ours")) as ours:
+        note = Path(f"{ours.file}.migrator.lock")
+        note.touch(mode=0o400)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o400 if path == note else 0o777)
+        with unprivileged(), pytest.raises(DatabaseError) as caught:
+            ours.upgrade()
+        assert caught.value.code == "database-unreachable"
+        assert_says(str(caught.value), "database-unreachable", f"Give the lock file {note} write permission")
+
+
+@pytest.mark.parametrize("own_file", [True, False])
+def test_a_second_connection_of_the_revision_waits_for_no_other_program(tmp_path: Path, own_file: bool) -> None:
+    """With stock Alembic the same error comes, and says only that the database is locked."""
+    other = tmp_path / "other.db"
+    file = "op.get_bind().engine.url.database" if own_file else repr(str(other))
+    second = f"sa.create_engine('sqlite:///' + {file}, connect_args={{'timeout': 0.05}}).connect()"
+    body = f"{BODY}\n{second}.exec_driver_sql('CREATE TABLE t (id)')"
+    with database(tmp_path / "ours", body=body) as ours:
+        if own_file:
+            with pytest.raises(StepFailed) as failed:
+                ours.upgrade()
+            assert failed.value.code == "step-waits-for-itself"
+            assert_says(str(failed.value), "step-waits-for-itself", "CREATE TABLE t (id)", consequence="rolled back")
+        else:
+            with application(other, "BEGIN IMMEDIATE"), pytest.raises(StepFailed) as failed:
+                ours.upgrade()
+            assert (failed.value.code, "locked" in str(failed.value)) == ("step-failed", True)
+        assert ours.ask("SELECT total FROM orders") == [1]

@@ -12,6 +12,7 @@ from migrator import Migrator, StepFailed
 from tests.kit.database import connected, execute, rows
 from tests.kit.projects import miniature, upgrading
 from tests.kit.scenario import project
+from tests.sqlite.test_rebuild import plain
 
 T = """
     CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER);
@@ -192,3 +193,31 @@ def test_a_batch_on_a_view_is_a_mistake_that_is_named(how: str, tmp_path: Path) 
         with pytest.raises(StepFailed, match="with batch_alter_table, which is a view") as caught:
             ours.upgrade()
         assert caught.value.code == "not-a-table"
+
+
+def test_what_can_be_kept_stays_when_a_setting_allows_its_loss_in_any_revision(tmp_path: Path) -> None:
+    before = (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT COLLATE NOCASE CHECK (a > ''), b TEXT) STRICT;"
+        "CREATE INDEX ix_b ON t (lower(b)); CREATE TRIGGER loud AFTER UPDATE ON t BEGIN SELECT NEW.b; END;"
+    )
+    words = (
+        "AUTOINCREMENT on id",
+        "COLLATE NOCASE on a",
+        "CHECK (a > '') on a",
+        "STRICT",
+        "index ix_b",
+        "trigger loud",
+    )
+    allowed = "".join(f"\n    t: {text}" for text in words)
+    change = (
+        "with op.batch_alter_table('t') as batch:\n    batch.alter_column('b', existing_type=sa.Text(), nullable=False)"
+    )
+    drop = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('b')\n    batch.alter_column('a', nullable=False)"
+    with project(tmp_path / "ours", upgrading(change), upgrading(drop), before=before) as ours:
+        with Path(ours.ini).open("a") as ini:
+            ini.write(f"accept_loss ={allowed}\n")
+        was = plain(ours.schema())
+        ours.upgrade("001")
+        assert plain(ours.schema()) == was | {"t": was["t"].replace("btext", "btextnotnull")}
+        ours.upgrade("002")
+        assert plain(ours.schema()) == {"t": was["t"].replace(",btext", "").replace("(a>'')", "(a>'')notnull")}

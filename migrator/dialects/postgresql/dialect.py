@@ -1,7 +1,7 @@
 """PostgreSQL: schemas, native types, an advisory lock, and a `lock_timeout` in every transaction."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
-from migrator.dialects.postgresql.catalog import objects
+from migrator.dialects.postgresql.catalog import definitions, objects
 from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
 from migrator.dialects.schema_object import SchemaObject
 from migrator.dialects.scratch import Scratch
@@ -116,17 +116,11 @@ class PostgreSQL(Dialect):
         parts = _QUOTED.split(expression)
         return "".join(part if part.startswith("'") else _TEXT_CAST.sub("", part) for part in parts)
 
-    def types_first(self, metadata: sa.MetaData) -> Iterator[str]:
-        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
-            yield f'CREATE SCHEMA IF NOT EXISTS "{schema}"'
-        enums: dict[str, str] = {}
-        for table in metadata.tables.values():
-            for column in table.columns:
-                if isinstance(column.type, sa.Enum) and column.type.name:
-                    name = ".".join(f'"{part}"' for part in (column.type.schema, column.type.name) if part)
-                    labels = ", ".join("'" + label.replace("'", "''") + "'" for label in column.type.enums)
-                    enums[name] = f"CREATE TYPE {name} AS ENUM ({labels})"
-        yield from enums.values()
+    def before_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
+        return definitions.before_tables(connection, metadata)
+
+    def after_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
+        return definitions.after_tables(connection, metadata)
 
     def render_type(self, item: object) -> str | Literal[False]:
         if isinstance(item, sa.Enum) and item.name:

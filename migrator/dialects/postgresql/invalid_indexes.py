@@ -1,4 +1,8 @@
-"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: they have a name, no query uses them, and a unique one allows duplicates."""
+"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: they have a name, no query uses them, and a unique one allows duplicates.
+
+The index of a partitioned table is none of them: PostgreSQL builds it without CONCURRENTLY only, and ON ONLY makes it INVALID until
+the index of each partition is attached. https://www.postgresql.org/docs/current/ddl-partitioning.html
+"""
 
 import re
 
@@ -11,7 +15,7 @@ _CREATED = re.compile(
 )
 _INVALID = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid ORDER BY 1
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1
 """
 
 

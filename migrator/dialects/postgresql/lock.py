@@ -5,6 +5,7 @@ its own, because one that stays open delays CONCURRENTLY. The session holds it, 
 https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
 
+import logging
 import os
 import socket
 import zlib
@@ -17,8 +18,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrator.dialects.postgresql import sessions
+from migrator.dialects.session import connected_anew
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 
+_log = logging.getLogger("migrator")
 _SPACE = 0x616C656D  # the first half of the lock's key; the second is made from the version table's name
 _HELD = """
     SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
@@ -27,7 +31,12 @@ _HELD = """
 # In force while this run waits and works, restored at the end. One that the server does not know or allow is left out.
 _SETTINGS = {
     "client_connection_check_interval": "3s",  # without it a killed run's statement continues to its end, with the lock
-    "idle_session_timeout": "0",
+    # A machine that vanishes takes no leave: so the server finds out within half a minute, and not within two hours.
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+    "idle_session_timeout": "10min",  # each transaction of a step says more exactly what it needs
 }
 _ROUNDS = 4
 
@@ -38,6 +47,7 @@ class AdvisoryLock:
     def __init__(self, connection: Connection, version_table: str) -> None:
         self._connection = connection
         self._key = {"space": _SPACE, "key": zlib.crc32(version_table.encode()) & 0x7FFFFFFF}
+        self._process = 0
 
     @contextmanager
     def held(self, wait_for: Callable[[Callable[[], bool], Callable[[], str]], None]) -> Iterator[None]:
@@ -55,6 +65,7 @@ class AdvisoryLock:
                 if not self.is_held():
                     raise error("lock-behind-pooler")
                 connection.rollback()
+                self._process = _process(connection)
                 yield
             finally:
                 self._release()
@@ -67,6 +78,12 @@ class AdvisoryLock:
         """Return a row whose `held` says the same, with more expressions of one SELECT and their `values`: it saves a round trip."""
         return ask(self._connection, f"SELECT ({_HELD}) AS held{also}", **values, **self._key).one()
 
+    def lost(self) -> MigratorError:
+        """Return the error of a lock that is not held any more: who let it go. Ends the open transaction."""
+        self._connection.rollback()
+        taken_by, self._process = self._process, 0
+        return error("lock-released" if _process(self._connection) == taken_by else "lock-lost")
+
     def _take(self) -> bool:
         held: bool = ask(self._connection, "SELECT pg_try_advisory_lock(:space, :key)", **self._key).scalar_one()
         self._connection.rollback()
@@ -78,22 +95,36 @@ class AdvisoryLock:
         return who
 
     def _release(self) -> None:
-        with until_broken(self._connection):
-            # The first one succeeds, unless a pooler went unnoticed: then the lock is on another server process.
-            for _ in range(25):
-                if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
-                    break
-                self._connection.rollback()
-            self._connection.commit()
+        restore(self._connection, self._unlock)
+
+    def _unlock(self) -> None:
+        # The first one succeeds, unless a pooler went unnoticed: then the lock is on another server process.
+        for _ in range(25):
+            if ask(self._connection, "SELECT pg_advisory_unlock(:space, :key)", **self._key).scalar_one():
+                break
+            self._connection.rollback()
+        else:
+            if self._process:
+                _log.warning("The migration lock was gone before the end of the run: %s", self.lost().fact)
+        self._connection.commit()
 
 
 def refuse_pooler(connection: Connection) -> None:
-    """Raise LockError "lock-behind-pooler" if one connection is not one server process: the lock would stay on another client's.
+    """Raise LockError "lock-behind-pooler" if one connection is not one server process: the lock would stay on another client's."""
+    if is_pooled(connection):
+        raise error("lock-behind-pooler")
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Return whether one connection is not one server process.
 
     A pooler that takes its processes in turn shows itself in two transactions of one connection. One that takes the process used
     last, or has only one, shows itself when another connection gets that process in between. Reads only; opens a second connection.
+    Raises DatabaseError "connection-single" if there is no other connection.
     """
-    with connection.engine.connect() as other:
+    with connected_anew(connection.engine) as other:
+        if other.connection.driver_connection is connection.connection.driver_connection:
+            raise error("connection-single")
         for _ in range(_ROUNDS):
             first = _process(connection)
             same = _process(connection) == first
@@ -102,7 +133,8 @@ def refuse_pooler(connection: Connection) -> None:
                 same = between != first and _process(connection) == first
                 other.rollback()
             if not same:
-                raise error("lock-behind-pooler")
+                return True
+    return False
 
 
 @contextmanager
@@ -111,37 +143,46 @@ def changed(connection: Connection, wanted: dict[str, str]) -> Iterator[None]:
     asked = sa.text("SELECT name, current_setting(name) FROM pg_settings WHERE name IN :names")
     rows = connection.execute(asked.bindparams(sa.bindparam("names", list(wanted), expanding=True))).all()
     connection.rollback()
-    for name, _ in rows:
-        try:
-            put(connection, name, wanted[name])
-            connection.commit()
-        except DBAPIError as cause:
-            if cause.connection_invalidated:
-                raise
-            connection.rollback()  # client_connection_check_interval, for example, does not exist on every operating system
+    before = {row.name: row.current_setting for row in rows}
+    new = {name: wanted[name] for name in before}
+    # client_connection_check_interval, for example, does not exist on every operating system, and then all are refused together.
+    if not _put_all(connection, new):
+        for name, value in new.items():
+            _put_all(connection, {name: value})
     try:
         yield
     finally:
-        with until_broken(connection):
-            for name, value in rows:
-                put(connection, name, value)
-            connection.commit()
+        restore(connection, lambda: _put_all(connection, before))
 
 
-@contextmanager
-def until_broken(connection: Connection) -> Iterator[None]:
+def restore(connection: Connection, action: Callable[[], object]) -> None:
     """Do what only matters while the session lives. A lost one has released everything, and its own error is the one to show."""
-    if not connection.invalidated and connection.in_transaction():
+    if connection.in_transaction():
         connection.rollback()
-    with suppress(
-        DBAPIError, PendingRollbackError
-    ):  # the second is what SQLAlchemy says of a lost session, without asking it
-        yield
+    if not connection.invalidated:  # else SQLAlchemy would open another session for it
+        with suppress(
+            DBAPIError, PendingRollbackError
+        ):  # the second is what SQLAlchemy says of a lost session, without asking it
+            action()
 
 
 def ask(connection: Connection, question: str, **values: Any) -> sa.CursorResult[Any]:
     """Execute one statement; SQLAlchemy begins a transaction for it if there is none."""
     return connection.execute(sa.text(question), values)
+
+
+def _put_all(connection: Connection, values: dict[str, str]) -> bool:
+    """Change settings of the session in one statement; return whether the server allows that. No transaction stays open."""
+    calls = ", ".join(f"set_config('{name}', :{name}, false)" for name in values)
+    try:
+        ask(connection, f"SELECT {calls}", **values)
+        connection.commit()
+    except DBAPIError as cause:
+        if cause.connection_invalidated:
+            raise
+        connection.rollback()
+        return False
+    return True
 
 
 def put(connection: Connection, name: str, value: str, *, local: bool = False) -> None:

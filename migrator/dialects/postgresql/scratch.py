@@ -9,12 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from migrator.dialects.postgresql.lock import is_pooled
 from migrator.dialects.postgresql.session import sqlstate
 from migrator.dialects.postgresql.url import synchronous
-from migrator.dialects.scratch import Scratch
+from migrator.dialects.scratch import Outside, Scratch
+from migrator.dialects.session import autocommits
 from migrator.errors import error
 
 NAME = "migrator_scratch_"
@@ -81,14 +83,24 @@ class ScratchDatabase(Scratch):
 class ScratchSchema(Scratch):
     """A schema in the connected database. Whatever else is there is the user's, so that a step that changes it is not committed."""
 
-    def __init__(self, connection: Connection, role: str) -> None:
-        """Hold them; `role` is for the error's text."""
+    def __init__(self, connection: Connection) -> None:
+        """Hold the connection, and read which other schemas there are."""
         super().__init__(connection, whole=False)
-        self._role = role
+        names = connection.exec_driver_sql(_SCHEMAS).scalars().all()
+        connection.rollback()
+        self._others = (
+            re.compile(rf'(?<![\w"])"?({"|".join(map(re.escape, names))})"?\s*\.', re.IGNORECASE) if names else None
+        )
+        sa.event.listen(connection, "before_cursor_execute", self._refuse_committing)
+
+    def _refuse_committing(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        """In an `autocommit_block()` nothing could be rolled back, so that the text has to do."""
+        if self._others is not None and autocommits(connection) and (named := self._others.search(statement)):
+            raise Outside([f"the schema {named[1]}"])
 
     def refuse_outside(self) -> None:
         if outside := self.connection.exec_driver_sql(_OUTSIDE).scalars().all():
-            raise error("scratch-left", outside=tuple(outside), role=self._role)
+            raise Outside(outside)
 
 
 @contextmanager
@@ -96,7 +108,8 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
     """Create a database on the connected server, or a schema in the connected one if the role may not create databases.
 
     It is dropped afterwards. A new database has `schemas` and the connected one's search_path. Raises DatabaseError "scratch-refused",
-    which says what to grant, if the role may create neither.
+    which says what to grant, if the role may create neither, and "scratch-behind-pooler" if it is to be a schema, and a pooler may send
+    a statement into another one.
     """
     name = f"{NAME}{uuid.uuid4().hex[:16]}"
     url = synchronous(connection.engine.url)
@@ -105,17 +118,23 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
         if _allowed(admin, f"CREATE DATABASE {name} TEMPLATE template0"):
             try:
                 there = url.set(database=name)
-                _prepare(connection, admin, there, schemas)
-                with _connected(sa.create_engine(there, poolclass=NullPool)) as scratch:
-                    yield ScratchDatabase(scratch, admin)
+                engine = sa.create_engine(there, poolclass=NullPool)
+                if _reachable(engine, name):
+                    _prepare(connection, admin, there, schemas)
+                    with _connected(engine) as scratch:
+                        yield ScratchDatabase(scratch, admin)
+                    return
             finally:
                 _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
-        elif _allowed(admin, f"CREATE SCHEMA {name}"):
+        if _allowed(admin, f"CREATE SCHEMA {name}"):
             try:
                 # Only that schema: a name that is missing there must not be found among the real tables.
                 options = {"options": f"-csearch_path={name}"}
-                with _connected(sa.create_engine(url, poolclass=NullPool, connect_args=options)) as scratch:
-                    yield ScratchSchema(scratch, url.username or "the role")
+                engine = sa.create_engine(url, poolclass=NullPool, connect_args=options)
+                if not _keeps_search_path(engine, name):
+                    raise error("scratch-behind-pooler")
+                with _connected(engine) as scratch:
+                    yield ScratchSchema(scratch)
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
@@ -151,6 +170,28 @@ def _connected(engine: Engine) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _reachable(engine: Engine, name: str) -> bool:
+    """Return whether a connection arrives in that database. pg_hba.conf may allow some only, and a pooler may lead to another one."""
+    try:
+        with engine.connect() as connection:
+            return bool(connection.exec_driver_sql("SELECT current_database()").scalar() == name)
+    except OperationalError:  # what else it may be, the schema in the connected database meets too
+        return False
+
+
+def _keeps_search_path(engine: Engine, name: str) -> bool:
+    """Return whether each transaction works in that schema alone: one that a pooler sends elsewhere would work on the real tables."""
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT current_schemas(false)::text").scalar()
+            connection.rollback()
+            return found == f"{{{name}}}" and not is_pooled(connection)
+    except OperationalError as cause:
+        if "unsupported startup parameter" not in str(cause.orig):  # pgbouncer's words
+            raise
+        return False
 
 
 def _allowed(admin: Engine, statement: str) -> bool:

@@ -10,12 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
-from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, until_broken
+from migrator.dialects.postgresql.limits import SessionLimits
+from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
+from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
-from migrator.dialects.session import Session, autocommits
+from migrator.dialects.session import Limits, Session, autocommits
 from migrator.errors import error
+from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
 _TABLE_LOCKING = re.compile(
@@ -29,33 +33,51 @@ _VOLATILE = """
 _WRITING = frozenset(
     ("nextval", "setval", "lo_creat", "lo_create", "lo_from_bytea", "lo_import", "lo_put", "lo_unlink", "lowrite")
 )
+_BLOCKED = ("55P03", "40P01", "40001")  # lock not available, deadlock detected, not serializable
+_ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a statement is running
 
 
 class PostgreSQLSession(Session):
-    """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one."""
+    """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one.
+
+    Without `lock`, on a database that no other session knows, its steps have no limits, and keep nothing in the session between two of
+    its transactions: it also works through a transaction pooler.
+    """
+
+    _lock: AdvisoryLock | None = None
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
         super().__init__(dialect, connection, settings)
         self._indexes: set[str] = set()
         self._search_path: str | None = None
         self._user: str | None = None
+        self._driver: Any = None
         self._lock_timeout = "0"
         self._reading: set[str] = set()
         self._transaction = 0
+        self._ends = SessionLimits(connection, settings)
+        self._others = OtherConnections(connection)
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
         # Read here: after a failure there may be no session left to ask.
-        question = "SELECT current_setting('search_path') AS path, current_user AS role"
+        question = "SELECT current_setting('search_path') AS path, current_user AS role, pg_backend_pid() AS process"
         row = ask(self.connection, question).mappings().one()
         self._search_path, self._user = row["path"], row["role"]
+        self._ends.read()
         self.connection.rollback()
+        self._driver = self.connection.connection.driver_connection
         self._lock = AdvisoryLock(self.connection, version_table)
+        self._watch = Watch(self.connection, row["process"], self._others, self.cancel)
         with self._lock.held(self.wait_for):
             yield
 
     @contextmanager
     def writing(self, migration: MigrationContext) -> Iterator[None]:
+        if self._lock is None:
+            with super().writing(migration):
+                yield
+            return
         self._lock_timeout = ask(self.connection, "SELECT current_setting('lock_timeout')").scalar_one()
         self.connection.rollback()
         listeners = (
@@ -66,26 +88,31 @@ class PostgreSQLSession(Session):
         for name, listener in listeners:
             sa.event.listen(self.connection, name, listener)
         try:
-            with super().writing(migration):
+            with self._ends.measured(), self._others.watched(), self._watch.watching(), super().writing(migration):
                 yield
         finally:
             for name, listener in listeners:
                 sa.event.remove(self.connection, name, listener)
-            with until_broken(self.connection):
-                put(self.connection, "lock_timeout", self._lock_timeout)
-                self.connection.commit()
+            restore(self.connection, self._restore_lock_timeout)
+
+    def _restore_lock_timeout(self) -> None:
+        put(self.connection, "lock_timeout", self._lock_timeout)
+        self.connection.commit()
 
     def _begin(self) -> None:
+        if self._lock is None:
+            return
         limit = self.limits.statement_timeout
+        ends, values = self._ends.begin(self.limits.idle_limit)
         began = self._lock.look(
-            ", txid_current() AS transaction, "
-            "set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', '0', true), "
-            "set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)",
+            ", txid_current() AS transaction, set_config('lock_timeout', :wait, true), "
+            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
+            **values,
         )
         if not began.held:
-            raise error("lock-lost")
+            raise self._lock.lost()
         self._transaction = began.transaction
 
     def in_transaction(self) -> bool:
@@ -153,12 +180,39 @@ class PostgreSQLSession(Session):
             self._user = str(ask(self.connection, "SELECT current_user").scalar_one())
         return self._user
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        return sqlstate(error) in ("55P03", "40P01", "40001")  # lock not available, deadlock detected, not serializable
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        if sqlstate(raised) not in _BLOCKED or not self._others.is_own(raised):
+            return False
+        others = self._others.processes
+        if others and any(one.process in others for one in self._blockers(raised, named=True)):
+            self._watch.waits_for_itself = raised.statement
+            return False
+        return True
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
-        found = sessions.blockers_of(self.connection, error.statement or "")
+    def cancel(self) -> None:
+        # psycopg's two versions allow this in another thread; asyncpg waits in the event loop, which a signal ends.
+        other = self._others.running
+        for driver in (self._driver, other and other.driver):
+            if driver is not None and getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
+                driver.cancel()
+
+    def start_attempt(self, limits: Limits, attempt: int) -> None:
+        super().start_attempt(limits, attempt)
+        if self._lock is not None:
+            self._watch.waits_for_itself = None
+
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        if self._watch.waits_for_itself is not None:
+            return error("step-waits-for-itself", statement=" ".join(self._watch.waits_for_itself.split())[:200])
+        return self._ends.reason(raised)
+
+    def _blockers(self, raised: DBAPIError, *, named: bool = False) -> list[sessions.Blocker]:
+        found = sessions.blockers_of(self.connection, raised.statement or "", named=named)
         self.connection.rollback()
+        return found
+
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
+        found = self._blockers(raised)
         if tables := {table for blocker in found for table in blocker.vacuums}:
             sessions.stop_autovacuum(self.connection, tables)
         return tuple(map(str, found))
@@ -169,7 +223,7 @@ class PostgreSQLSession(Session):
 
     @contextmanager
     def second_connection(self) -> Iterator[Connection]:
-        with self.connection.engine.connect() as other:
+        with super().second_connection() as other:
             if self._search_path is not None:
                 put(other, "search_path", self._search_path, local=True)
             yield other

@@ -15,15 +15,35 @@ _HOLDER = """
     WHERE l.locktype = 'advisory' AND l.classid = :space AND l.objid = :key AND l.objsubid = 2 AND l.granted
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_BLOCKERS = """
-    SELECT a.pid, a.application_name AS name, a.state, a.backend_type AS kind, date_trunc('second', a.xact_start) AS since,
-           left(a.query, 120) AS query, array_agg(DISTINCT c.relname::text) AS tables,
+# Whoever holds a lock: a session, or what PREPARE TRANSACTION left, which has no session any more.
+_WHO = """
+    l.pid, a.application_name AS name, a.state, a.backend_type AS kind, x.gid, x.owner,
+    date_trunc('second', coalesce(a.xact_start, x.prepared)) AS since, left(a.query, 120) AS query
+"""
+_FROM = """
+    FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+    LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND x.transaction::text IN (
+        SELECT t.transactionid::text FROM pg_locks t
+        WHERE t.pid IS NULL AND t.virtualtransaction = l.virtualtransaction AND t.transactionid IS NOT NULL)
+"""
+_BLOCKERS = f"""
+    SELECT {_WHO}, array_agg(DISTINCT c.relname::text) AS tables,
            array_agg(DISTINCT format('%I.%I', n.nspname, c.relname)) FILTER (WHERE c.relkind IN ('r', 'p')) AS quoted
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
+    {_FROM} JOIN pg_class c ON c.oid = l.relation
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE l.granted AND a.pid <> pg_backend_pid() AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
+    WHERE l.granted AND (a.pid <> pg_backend_pid() OR x.gid IS NOT NULL)
+      AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    GROUP BY 1, 2, 3, 4, a.xact_start, 6 ORDER BY a.xact_start
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY since
+"""
+_WAITING = f"""
+    WITH waiting AS (SELECT pg_blocking_pids(:pid) AS by)
+    SELECT DISTINCT {_WHO} {_FROM}, waiting
+    WHERE l.granted AND (l.pid = ANY (waiting.by) OR x.gid IS NOT NULL AND 0 = ANY (waiting.by) AND EXISTS (
+        SELECT FROM pg_locks w WHERE w.pid = :pid AND NOT w.granted AND w.locktype = l.locktype
+        AND w.database IS NOT DISTINCT FROM l.database AND w.relation IS NOT DISTINCT FROM l.relation
+        AND w.transactionid IS NOT DISTINCT FROM l.transactionid AND w.virtualxid IS NOT DISTINCT FROM l.virtualxid
+    )) ORDER BY since
 """
 _LOCKABLE = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -37,9 +57,10 @@ _VALUE = re.compile(r"['$=]|\b\d|--|/\*|\bTO\b", re.I)
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that holds a lock on a table that the blocked statement names, or else on any table. `str()` says which one."""
+    """A session, or a prepared transaction, that holds what a statement waits for, or may hold it. `str()` says which one."""
 
     description: str
+    process: int | None
     vacuums: tuple[str, ...]
     """The tables that it vacuums because the server started it, quoted; empty for a client's session."""
 
@@ -59,11 +80,23 @@ def holder(connection: Connection, key: Mapping[str, int]) -> str:
     return f"{row['name']} (pid {row['pid']} from {address}, role {row['role']}), since {row['since']}{running}"
 
 
-def blockers_of(connection: Connection, statement: str) -> list[Blocker]:
-    """Return the sessions that may hold what the statement waits for, the oldest transaction first. Reads only."""
+def blockers_of(connection: Connection, statement: str, *, named: bool = False) -> list[Blocker]:
+    """Return who may hold what the statement waits for, the oldest transaction first. Reads only.
+
+    Those with a lock on a table that the statement names; if there are none, and `named` is false, all.
+    """
     rows = connection.execute(sa.text(_BLOCKERS)).mappings().all()
     close = [row for row in rows if any(table in statement for table in row["tables"])]
-    return [Blocker(_describe(row), _vacuumed(row)) for row in close or rows]
+    return [Blocker(_describe(row), row["pid"], _vacuumed(row)) for row in (close if named else close or rows)]
+
+
+def blockers_now(connection: Connection, process: int) -> list[Blocker]:
+    """Return whom a server process waits for at this moment, the oldest transaction first. Reads only.
+
+    Whoever waits in front of it for the same lock counts as well.
+    """
+    rows = connection.execute(sa.text(_WAITING), {"pid": process}).mappings()
+    return [Blocker(_describe(row), row["pid"], ()) for row in rows]
 
 
 def stop_autovacuum(connection: Connection, tables: Iterable[str]) -> None:
@@ -100,6 +133,9 @@ def lock_definitions(connection: Connection, tables: Collection[str]) -> None:
 
 
 def _describe(row: sa.RowMapping) -> str:
+    if row["gid"] is not None:
+        ends = "COMMIT PREPARED or ROLLBACK PREPARED ends it"
+        return f"the prepared transaction {row['gid']!r} of {row['owner']}, since {row['since']} ({ends})"
     if row["kind"] == "autovacuum worker":
         return f"pid {row['pid']} (the server's own autovacuum), since {row['since']}: {_line(row['query'])}"
     who = f"pid {row['pid']} ({row['name'] or 'no application_name'})"

@@ -58,8 +58,11 @@ class SQLite(Dialect):
     def unseen_indexes(self, connection: Connection) -> dict[str, list[UnseenIndex]]:
         return sql_texts.unseen_indexes(connection)
 
-    def definitions(self, connection: Connection, tables: Collection[str]) -> list[str]:
-        return sql_texts.definitions(connection, tables)
+    def definitions(self, connection: Connection, ignore: Collection[str]) -> list[str]:
+        return sql_texts.definitions(connection, ignore)
+
+    def undescribed_tables(self, connection: Connection) -> frozenset[str]:
+        return sql_texts.undescribed_tables(connection)
 
     def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
         return scratch.file()

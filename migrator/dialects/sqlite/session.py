@@ -1,6 +1,7 @@
 """One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
 
 import re
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.dialects.other_connections import OtherConnections
+from migrator.dialects.questions import Questions
 from migrator.dialects.session import Limits, Session
 from migrator.dialects.sqlite import busy, journal, pragma
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
@@ -23,6 +26,9 @@ from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+from migrator.errors import error
+from migrator.errors.tree import MigratorError
+from migrator.settings import Settings
 
 _BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*", re.IGNORECASE)
 
@@ -30,9 +36,14 @@ _BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTIO
 class SQLiteSession(Session):
     """Each step is one BEGIN IMMEDIATE … COMMIT, which Python's own driver would not send for DDL."""
 
+    def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
+        super().__init__(dialect, connection, settings)
+        self._others = OtherConnections(connection)
+
     _keys: ForeignKeys | None = None
     _own_commit: OwnCommit | None = None
     _rebuilds: RebuildImpl | None = None
+    _running: DBAPIConnection | None = None
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -75,6 +86,7 @@ class SQLiteSession(Session):
         """
         _ = self._file  # asked now, because it ends a transaction
         driver = self._driver
+        self._running = driver
         before = driver.isolation_level
         keys, patience = pragma.get(self.connection, "foreign_keys"), self._limit_busy_timeout(self.connection)
         leftovers.refuse_lost_tables(self.connection)
@@ -92,6 +104,7 @@ class SQLiteSession(Session):
                 warnings.catch_warnings(),
                 self._own_commit.installed(),
                 seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
+                self._others.watched(),
                 super().writing(migration),
             ):
                 _ignore_what_is_kept()
@@ -138,12 +151,28 @@ class SQLiteSession(Session):
         if self._keys is not None and self._rebuilds is not None and self._own_commit is not None:
             self._keys.forget()
             self._own_commit.refused = None
-            self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss)
+            self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss, self.limits.meant)
 
-    def is_blocked(self, error: DBAPIError) -> bool:
-        return busy.is_locked(error)
+    def cancel(self) -> None:
+        # SQLite allows this in another thread, and it does nothing where no statement runs; aiosqlite waits in the event loop.
+        other = self._others.running
+        for driver in (self._running, other and other.driver):
+            if isinstance(driver, sqlite3.Connection):
+                driver.interrupt()
 
-    def blockers(self, error: DBAPIError) -> tuple[str, ...]:
+    def is_blocked(self, raised: DBAPIError) -> bool:
+        return busy.is_locked(raised) and self._others.is_own(raised)
+
+    def reason(self, raised: BaseException) -> MigratorError | None:
+        failed = self._others.failed
+        if failed is None or failed.raised is not raised or not failed.in_step or not busy.is_locked(failed.raised):
+            return None
+        file, own = failed.engine.url.database, self._file
+        if own is None or file is None or not Path(file).exists() or not own.samefile(file):
+            return None
+        return error("step-waits-for-itself", statement=" ".join((failed.raised.statement or "").split())[:200])
+
+    def blockers(self, raised: DBAPIError) -> tuple[str, ...]:
         return busy.lock_holders(self._file)
 
     @property
@@ -155,7 +184,7 @@ class SQLiteSession(Session):
         if self._file is None:
             yield self.connection
             return
-        with self.connection.engine.connect() as other:
+        with super().second_connection() as other:
             self._await_readable(other)
             yield other
 

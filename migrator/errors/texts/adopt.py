@@ -65,6 +65,12 @@ TEXTS: dict[str, Message] = {
         "For a database with this history's tables, let adopt find where it is. For another one, start with an empty {path}:\n"
         "  {cli} adopt",
     ),
+    "baseline-untyped": Message(
+        HistoryError,
+        "SQLAlchemy has no type for {columns!c}, so that baseline cannot write a model of it.",
+        "Write the models and the first revision by hand, with a type of your own for these columns, and stamp it, which compares:\n"
+        "  {cli} stamp 001",
+    ),
     "baseline-differs": Message(
         HistoryError,
         "The revision that baseline wrote does not create the schema that is there, and was removed again.",
@@ -76,6 +82,12 @@ TEXTS: dict[str, Message] = {
         StampRefused,
         "The history branches, so there is no single schema at {heads!h} to compare with.",
         "If you are sure, stamp without checking:\n  {cli} stamp {asked} --no-verify",
+    ),
+    "scratch-behind-pooler": Message(
+        DatabaseError,
+        "The history cannot be replayed through this pooler: it reaches no new database, and keeps no search_path for a new schema.",
+        "Give this command the server's own address, as a role that may create a database or a schema:\n"
+        "  export MIGRATION_DATABASE_URL=postgresql://user:password@host:5432/name\n  {cli} adopt --dry-run",
     ),
     "scratch-refused": Message(
         DatabaseError,

@@ -42,6 +42,12 @@ TEXTS: dict[str, Message] = {
         "From an async program call through `connection.run_sync()` (an `async_engine.sync_engine` works only in there), or use the URL:\n"
         "  {cli} upgrade",
     ),
+    "connection-single": Message(
+        DatabaseError,
+        "The engine handed to run() gives the same database session again and again.",
+        "A run needs a second one, to see what was really committed. Hand over an engine made from a URL, or whose creator connects each "
+        "time that it is called:\n  {cli} upgrade",
+    ),
     "connection-autocommit": Message(
         DatabaseError,
         "The connection handed to run() is in AUTOCOMMIT.",
@@ -58,12 +64,25 @@ TEXTS: dict[str, Message] = {
         "This run no longer holds the migration lock: the database session was replaced, as a pooler does.",
         "Use a direct URL, and run it again:\n" + _DIRECT_URL,
     ),
+    "lock-released": Message(
+        LockError,
+        "This run no longer holds the migration lock: a revision released it, with DISCARD ALL, pg_advisory_unlock_all() or the like.",
+        "Take that out of the revision that ran last (what a revision sets for itself, it sets with SET LOCAL), then run it again:\n"
+        "  {cli} log --limit 1\n  {cli} upgrade",
+        "{changed} Another run may have worked at the same time since.",
+    ),
     "lock-behind-pooler": Message(
         LockError,
         "The database is reached through a transaction pooler, which changes the server process between two transactions.",
         "Leave DATABASE_URL as it is for the application, and give migrations the server's own address:\n"
         + _DIRECT_URL,
-        "{changed} A lock held by a session cannot hold there.",
+        "{changed} A lock held by a session cannot hold there. Commands that only read work.",
+    ),
+    "lock-file-foreign": Message(
+        DatabaseError,
+        "The lock file {file} is not the engine's own: {reason}.",
+        "Look at it, move it away, and run it again:\n  ls -li {file}\n  {cli} upgrade",
+        "{changed} Taking the lock would write into it.",
     ),
     "database-locked": Message(
         LockError,

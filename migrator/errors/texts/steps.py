@@ -74,6 +74,28 @@ TEXTS: dict[str, Message] = {
         "Blocked by: {blockers!c}.\nEnd that transaction, or allow more time (MIGRATOR_RETRY_FOR, MIGRATOR_LOCK_WAIT, in seconds), "
         "and run it again:\n  {cli} {direction}",
     ),
+    "step-waits-for-itself": Message(
+        StepFailed,
+        "Revision {revision} ({path}) waits for itself: on a second connection it needs what its own step has locked, or the other way "
+        "round. The statement: {statement}",
+        "Use the step's own connection, op.get_bind(), for everything in the revision, or put that part into a revision of its own. Then:\n"
+        "  {cli} {direction}",
+    ),
+    "step-idle": Message(
+        StepFailed,
+        "Revision {revision} ({path}) lost its session: it had asked the database nothing for {idle:,.1f} s, and the limit is {limit:,g} s "
+        "({source}).",
+        "If its Python needs that long, write the seconds into the file, next to `revision`, and run it again:\n"
+        "  idle_limit = 3600\n  {cli} {direction}",
+        "{changed} The server ends a session that is idle for too long, because its locks stop the application.",
+    ),
+    "step-transaction-timeout": Message(
+        StepFailed,
+        "Revision {revision} ({path}) lost its session after {lasted:,.1f} s in one transaction; the role's transaction_timeout is "
+        "{limit:,g} s.",
+        "Migrate as a role without that limit, or lift it:\n"
+        "  psql -c 'ALTER ROLE CURRENT_USER SET transaction_timeout = 0'\n  {cli} {direction}",
+    ),
     "index-invalid": Message(
         StepFailed,
         "The index {names!c} is INVALID: a CREATE INDEX CONCURRENTLY failed and left it.",

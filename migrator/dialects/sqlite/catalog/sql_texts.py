@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.questions import UnseenIndex
+from migrator.dialects.sqlite.catalog import objects
 from migrator.dialects.sqlite.sql.tokens import quoted
 
 _ON_EXPRESSIONS = """
@@ -42,13 +43,25 @@ def version_tables(connection: Connection, schema: str) -> frozenset[str]:
     return frozenset(connection.execute(asked, {"schema": schema}).scalars())
 
 
-def definitions(connection: Connection, tables: Collection[str]) -> list[str]:
-    """Return the SQL that made the tables, then their indexes, then all views, then the tables' triggers. Reads only."""
+def definitions(connection: Connection, ignore: Collection[str]) -> list[str]:
+    """Return the SQL that made the tables, then indexes, then views, then triggers; nothing of the tables in `ignore`. Reads only.
+
+    The tables that a virtual table keeps for itself come with it.
+    """
     rank = "CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END"
+    stored = f"SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL ORDER BY {rank}, rowid"
+    rows = connection.exec_driver_sql(stored).all()
+    left_out = {name.casefold() for name in ignore} | objects.shadow_tables(connection)
+    return [sql for name, table, sql in rows if not name.startswith("sqlite_") and table.casefold() not in left_out]
+
+
+def undescribed_tables(connection: Connection) -> frozenset[str]:
+    """Return the virtual tables and those that they keep for themselves, case-folded. Reads only."""
     rows = connection.exec_driver_sql(
-        f"SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY {rank}, rowid"
-    )
-    return [sql for kind, table, sql in rows.all() if kind == "view" or table in tables]
+        "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL"
+    ).all()
+    virtual = {name.casefold() for name, sql in rows if objects.is_virtual(sql)}
+    return frozenset(virtual | objects.shadow_tables(connection))
 
 
 def has_rowid_column(ask: Callable[[str], Sequence[Any]], schema: str, table: str) -> bool:

@@ -49,7 +49,7 @@ class Definitions:
         self._batch, self._dialect, self._old = batch, dialect, old
         self._base, self._new = self._written(unchanged), self._written(batch.new_table)
 
-    def merge(self, renames: Sequence[Rename], accepted: frozenset[str]) -> Merge:
+    def merge(self, renames: Sequence[Rename], accepted: frozenset[str], meant: frozenset[str]) -> Merge:
         """Return what becomes of the table. Sends nothing."""
         batch, old, new = self._batch, self._old, self._new
         stay = old.columns.keys() & new.columns.keys()
@@ -63,6 +63,7 @@ class Definitions:
             new=before_renames(new, self._base, extra, old_names, batch.table.name),
             standing=frozenset(str(name) for name in batch.named_constraints),
             accepted=accepted,
+            meant=meant,
             # Alembic puts a new column after one that the same batch drops; only a column put before another is an order asked for.
             arranges=bool(batch.partial_reordering)
             or any(left not in batch.table.c for left, _ in batch.add_col_ordering),

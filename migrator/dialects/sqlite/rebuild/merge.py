@@ -19,9 +19,9 @@ Additions = list[tuple[Column | None, Clause]]
 class Merge:
     """The three definitions of `table`, and after `run()` what becomes of them.
 
-    `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that its revision declares,
-    `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges` that it asks for an order of columns,
-    `makes_key` that it makes a primary key.
+    `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that are allowed, `meant` those
+    that go even where they could be kept, `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges`
+    that it asks for an order of columns, `makes_key` that it makes a primary key.
     """
 
     table: str
@@ -30,6 +30,7 @@ class Merge:
     new: Definition
     standing: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
+    meant: frozenset[str] = frozenset()
     restates_checks: bool = False
     arranges: bool = False
     makes_key: bool = False
@@ -78,7 +79,7 @@ class Merge:
         self.items += [
             "\n\t" + text for text in (*table_level, *(clause.text for column, clause in additions if column is None))
         ]
-        self.options = tuple(option for option in self.old.options if f"{self.table}: {option}" not in self.accepted)
+        self.options = tuple(option for option in self.old.options if f"{self.table}: {option}" not in self.meant)
         self.options += tuple(o for o in self.new.options if o not in self.base.options and o not in self.old.options)
         untouched = table_level == [clause.text for clause in self.old.constraints] and self.options == self.old.options
         self.direct = self.direct and untouched and not additions and order == appended
@@ -141,7 +142,7 @@ class Merge:
             if not any(other.body == clause.body for _, other in additions):
                 self._lose(words)
             return False
-        return words not in self.accepted
+        return words not in self.meant
 
     def _same_primary_key(self) -> bool:
         base, new, old = (
@@ -207,18 +208,18 @@ class Merge:
                 words = self._words(old, clause)
                 if clause.kind == "GENERATED" and set(clause.columns) & self._gone:
                     self._lose(words)
-                elif words not in self.accepted:
+                elif words not in self.meant:
                     yield clause.text
         yield from left.values()
 
     def _autoincrement(self, old: Column, new: Column, clause: Clause, meant: set[str]) -> str:
-        """Return the clause, without an AUTOINCREMENT that the new type cannot have or whose loss is accepted."""
+        """Return the clause, without an AUTOINCREMENT that the new type cannot have or whose loss is meant."""
         text, words = self._kept[id(clause)], f"{self.table}: AUTOINCREMENT on {old.name}"
         if not clause.says("AUTOINCREMENT"):
             return text
         if "TYPE" in meant and new.type != ("integer",):
             self._lose(words)
-        elif words not in self.accepted:
+        elif words not in self.meant:
             return text
         at = next(token for token in clause.tokens if token.word == "AUTOINCREMENT")
         return text[: at.start - clause.tokens[0].start].rstrip()

@@ -24,10 +24,15 @@ class Doubtful(NamedTuple):
 
 @dataclass
 class RebuildStep:
-    """Made anew for each try of a step. `accepted` are the losses that its revision declares, in the words of "rebuild-loses"."""
+    """Made anew for each try of a step.
+
+    `accepted` are the losses that the revision or the settings declare, in the words of "rebuild-loses"; `meant` those that the revision's
+    own file declares: they go even where they could be kept.
+    """
 
     keys: ForeignKeys
     accepted: frozenset[str] = frozenset()
+    meant: frozenset[str] = frozenset()
     put_back: list[Dependent] = field(default_factory=list)
     """Indexes and triggers that a rebuild created again; they give way if the step creates them itself."""
     doubtful: list[Doubtful] = field(default_factory=list)

@@ -92,10 +92,11 @@ class TableChange:
 
     def _merge(self, old: Definition) -> Merge:
         definitions = Definitions(self._batch, self.impl.dialect, old, unchanged_table(self._batch, self.impl))
-        merge = definitions.merge(self._renames, self.step.accepted)
+        merge = definitions.merge(self._renames, self.step.accepted, self.step.meant)
         gone = [column.name for column in merge.removed]
-        merge.lost += [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
-        self._dependents = [kept for kept in self._dependents if kept.label not in self.step.accepted]
+        hopeless = [index.label for index in self._dependents if index.kind == "index" and index.names(gone)]
+        merge.lost += hopeless
+        self._dependents = [kept for kept in self._dependents if kept.label not in self.step.meant.union(hopeless)]
         return merge
 
     def _take_renames(self) -> Iterator[Rename]:

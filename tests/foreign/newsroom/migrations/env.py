@@ -1,0 +1,12 @@
+from alembic import context
+from sqlalchemy import create_engine
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
+
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=None)
+
+    with context.begin_transaction():
+        context.run_migrations()
+
+engine.dispose()
