@@ -227,7 +227,9 @@ class Migrator(Project):
 
         replay = self._replay(migration)
         verdict = match.look(replay.connection, replay)
-        return Adoption(heads, verdict, other_runners.imported(replay.connection)), replay
+        connection = replay.connection
+        runners = other_runners.present(connection)
+        return Adoption(heads, verdict, other_runners.imported(connection), runners=runners), replay
 
     def _bridged(
         self, found: "Adoption", earlier: "Replay", heads: tuple[str, ...], migration: MigrationContext
@@ -235,7 +237,7 @@ class Migrator(Project):
         from migrator.adopt import bridge
 
         replay = self._replay(migration, earlier)
-        return replace(found, bridge=bridge.write_for(replay.connection, replay, found))
+        return bridge.write_for(replay.connection, replay, found)
 
     def _status(self, heads: tuple[str, ...], migration: MigrationContext) -> Status:
         assert migration.script is not None

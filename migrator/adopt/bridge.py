@@ -1,30 +1,25 @@
 """A bridge: the operations that take one database from what it is to a revision, for the user to read before they are run."""
 
 import re
-from collections.abc import Collection
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import sqlalchemy as sa
-from alembic.autogenerate import api
-from alembic.operations import ops
-from alembic.runtime.migration import MigrationContext
 from alembic.util import load_python_file
 from sqlalchemy.engine import Connection
-from sqlalchemy.schema import conv
 
-from migrator.dialects.expression import plain
+from migrator.adopt import trial
+from migrator.adopt.bridge_words import Words
+from migrator.adopt.operations import Operations
 from migrator.errors import error
 from migrator.errors.program import program
 from migrator.results.adoption import Adoption
-from migrator.schema.autogenerate import options_for
 from migrator.schema.replay import Replay
-from migrator.schema.snapshot import reflecting
 
 _FILE = '''"""Take this database to revision {revision}.
 
-Written by `adopt --fix` from what separates the two. Read it: nothing here has been run. Then: {command}
+Written by `adopt --fix` from what separates the two. {state}
 """
 
 import sqlalchemy as sa
@@ -34,52 +29,50 @@ revision: str = "{revision}"
 
 
 def upgrade() -> None:
+{comments}
 {body}
 '''
+_COMPLETE = """It has arrived there in a scratch copy of the schema; here nothing has been run.
+Read it, then: {command}"""
+_INCOMPLETE = """It is not complete: what it cannot fix is in the comments below. Nothing has been run.
+When you have added what is missing: {command}"""
 
 
-def operations(connection: Connection, replay: Replay, revision: str, differing: Collection[str]) -> str:
-    """Return Alembic's operations that make the connected database what it is at `revision`; Python, indented by four. Reads only.
+def write_for(connection: Connection, replay: Replay, found: Adoption) -> Adoption:
+    """Write the file that takes the database to the nearest revision, and return what was found with it. Reads the database only.
 
-    `differing` are the tables to compare; the others are known to be the same.
+    The operations are run in a scratch copy of the schema first. Raises StampRefused "bridge-incomplete" with what they cannot fix; then
+    the file is a beginning. "bridge-impossible" where there is nothing to write.
     """
-    metadata = replay.metadata_at(revision, differing)
-    ours = replay.known_tables.intersection(differing)
-    options = {
-        **options_for(metadata),
-        "include_name": lambda name, type_, _: type_ != "table" or name in ours,
-        "include_object": lambda it, name, type_, *_: type_ != "table" or name in ours,
-    }
-    options.pop("process_revision_directives")
-    migration = MigrationContext.configure(connection=connection, opts=options)
-    with reflecting():
-        script = api.produce_migrations(migration, metadata)
-    assert script.upgrade_ops is not None
-    _add_unseen(script.upgrade_ops, connection, replay, metadata)
-    _add_checks(script.upgrade_ops, connection, replay, metadata)
-    text = api.render_python_code(script.upgrade_ops, render_as_batch=True, migration_context=migration)
-    kept = [line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###")]
-    return "\n".join(kept).strip("\n")
-
-
-def write_for(connection: Connection, replay: Replay, found: Adoption) -> Path:
-    """Write the file that takes the database to the nearest revision, and return where it is. Reads the database only."""
-    revision = found.verdict.best.revision
-    path = Path(replay.script.dir, "bridges", f"to_{revision}.py")
-    command = f"{program()} adopt --bridge {path}"
-    differing = {difference.table for difference in found.verdict.best.differences}
-    body = operations(connection, replay, revision, differing)
-    write(path, body, revision=revision, command=command, dialect=replay.dialect.name)
-    return path
-
-
-def write(path: Path, body: str, *, revision: str, command: str, dialect: str) -> None:
-    """Write the bridge as a file; it is not one of the history's revisions, and `upgrade` never runs it."""
-    imports = imports_for(body, dialect)
+    best = found.verdict.best
+    operations, words = Operations(connection, replay, best), Words(connection, replay.dialect)
+    steps, body = words.said(operations), str(operations)
+    path = Path(replay.script.dir, "bridges", f"to_{best.revision}.py")
+    if not body:
+        raise error("bridge-impossible", revision=best.revision, unfixed=_texts(found), adoption=found)
+    imports, command = imports_for(body, replay.dialect.name), f"{program()} adopt --bridge {path}"
+    with tempfile.TemporaryDirectory() as folder:
+        parts = []
+        for at, part in enumerate(operations.parts):
+            tried = Path(folder, f"part_{at}.py")
+            text = _FILE.format(revision=best.revision, state="", imports=imports, comments="", body=part)
+            tried.write_text(text, encoding="utf-8")
+            parts.append(load(tried).upgrade)
+        unfixed = (*words.refused(operations), *trial.unfixed(connection, replay, best, parts))
+    state = (_INCOMPLETE if unfixed else _COMPLETE).format(command=command)
+    comments = "\n".join([*(f"    # It {step}." for step in steps), *(f"    # NOT FIXED: {text}" for text in unfixed)])
+    text = _FILE.format(revision=best.revision, state=state, imports=imports, comments=comments, body=body)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(
-        _FILE.format(revision=revision, command=command, body=body or "    pass", imports=imports), encoding="utf-8"
-    )
+    path.write_text(text, encoding="utf-8")
+    if unfixed:
+        raise error(
+            "bridge-incomplete", revision=best.revision, path=path, unfixed=unfixed, steps=steps, adoption=found
+        )
+    return replace(found, bridge=path, steps=steps)
+
+
+def _texts(found: Adoption) -> tuple[str, ...]:
+    return tuple(each.text for each in found.verdict.best.real)
 
 
 def imports_for(body: str, dialect: str) -> str:
@@ -89,7 +82,7 @@ def imports_for(body: str, dialect: str) -> str:
 
 
 def load(path: Path) -> ModuleType:
-    """Load a bridge that `write` wrote."""
+    """Load a bridge that `write_for` wrote."""
     return load_python_file(path.parent, path.name)
 
 
@@ -99,42 +92,3 @@ def target_of(path: Path) -> str:
     if not isinstance(revision, str):
         raise error("bridge-unusable", path=path)
     return revision
-
-
-def _add_checks(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay, wanted: sa.MetaData) -> None:
-    """Autogenerate compares CHECK constraints by name; here what they say counts, and one that differs is created again."""
-    dialect = replay.dialect
-    inspector = sa.inspect(connection)
-    for table in wanted.sorted_tables:
-        if not inspector.has_table(table.name, table.schema):
-            continue
-        there = {rule["name"]: rule for rule in inspector.get_check_constraints(table.name, table.schema)}
-        changed: list[ops.MigrateOperation] = []
-        for rule in sorted(
-            (c for c in table.constraints if isinstance(c, sa.CheckConstraint)), key=lambda c: str(c.name)
-        ):
-            found = there.get(str(rule.name))
-            if found and (plain(found["sqltext"], dialect) != plain(str(rule.sqltext), dialect) or _unproved(found)):
-                changed += [
-                    ops.DropConstraintOp(conv(str(rule.name)), table.name, type_="check", schema=table.schema),
-                    ops.CreateCheckConstraintOp(
-                        conv(str(rule.name)), table.name, str(rule.sqltext), schema=table.schema
-                    ),
-                ]
-        if changed:
-            upgrade.ops.append(ops.ModifyTableOps(table.name, changed, schema=table.schema))
-
-
-def _unproved(found: Any) -> bool:
-    return bool(found.get("dialect_options", {}).get("not_valid"))
-
-
-def _add_unseen(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay, wanted: sa.MetaData) -> None:
-    """Indexes that SQLAlchemy does not reflect are not in the metadata either, so that autogenerate cannot miss them."""
-    there = {index.name for found in replay.dialect.unseen_indexes(connection).values() for index in found}
-    for table, indexes in wanted.info.get("unseen", {}).items():
-        for index in indexes:
-            if index.name not in there:
-                kind = "UNIQUE INDEX" if index.definition.startswith("unique ") else "INDEX"
-                rest = index.definition.removeprefix("unique ")
-                upgrade.ops.append(ops.ExecuteSQLOp(f"CREATE {kind} {index.name} ON {table} {rest}"))

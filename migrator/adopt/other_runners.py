@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from migrator.results.adoption import ImportedMigration
+from migrator.results.adoption import ImportedMigration, OtherRunner
 
 
 class _Runner(NamedTuple):
@@ -34,6 +34,22 @@ _RUNNERS = {
 _NUMBERS = ("id", "installed_rank")
 _BOOKKEEPING = frozenset({"knex_migrations_lock", "ar_internal_metadata"})
 TABLES = frozenset(_RUNNERS) | _BOOKKEEPING
+
+
+def present(connection: Connection) -> tuple[OtherRunner, ...]:
+    """Return the tables of other runners; one that only has the name is none. Reads only."""
+    inspector = sa.inspect(connection)
+    there = set(inspector.get_table_names())
+    return tuple(_runner(connection, table) for table in _RUNNERS if table in there and _has_names(inspector, table))
+
+
+def _has_names(inspector: sa.Inspector, table: str) -> bool:
+    return any(column["name"] in _RUNNERS[table].names for column in inspector.get_columns(table))
+
+
+def _runner(connection: Connection, table: str) -> OtherRunner:
+    entries = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table)))
+    return OtherRunner(table, _RUNNERS[table].runner, entries or 0)
 
 
 def imported(connection: Connection) -> tuple[ImportedMigration, ...]:

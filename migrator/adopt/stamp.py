@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from alembic.operations import Operations
+from alembic.operations import Operations as Running
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from migrator.adopt import bridge
-from migrator.adopt.match import found, judge
+from migrator.adopt.match import History, found, judge
+from migrator.adopt.operations import Operations
 from migrator.errors import error
 from migrator.results.adoption import Match
-from migrator.schema.compare import compare
 from migrator.schema.replay import Replay
 
 
@@ -31,26 +31,28 @@ class StampCheck:
 
     def run_bridge(self, path: Path, migration: MigrationContext) -> None:
         """Run a bridge's operations on the connection's open transaction."""
-        with Operations.context(migration):
+        with Running.context(migration):
             bridge.load(path).upgrade()
 
-    def verify(self, heads: Collection[str]) -> None:
-        """Raise StampRefused unless the schema is the one at `heads`. Reads, and keeps others from changing it until the commit."""
+    def verify(self, heads: Collection[str]) -> Match:
+        """Raise StampRefused unless the schema is the one at `heads`; return what was found to be extra with the match.
+
+        Reads, and keeps others from changing it until the commit.
+        """
         if self._replay.branches or len(heads) > 1:
             raise error("stamp-unverifiable", heads=tuple(heads), asked=self._asked)
         self._replay.dialect.lock_definitions(self._connection, self._replay.known_tables)
-        verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
+        return verify(self._connection, self._replay, next(iter(heads), "base"), accept_harmless=self._accept_harmless)
 
 
-def verify(connection: Connection, replay: Replay, revision: str, *, accept_harmless: bool = False) -> None:
+def verify(connection: Connection, replay: Replay, revision: str, *, accept_harmless: bool = False) -> Match:
     """Raise StampRefused unless the connected database has the schema that the history gives at `revision`. Reads only."""
     there = found(connection, replay)
-    match = Match(revision, compare(there, replay.schemas[revision], known=replay.known))
+    match = History(replay.schemas).match(there, revision)
     if match.exact or (accept_harmless and match.harmless):
-        return
+        return match
     verdict = judge(there, replay.schemas)
     best = verdict.best
-    differing = {difference.table for difference in match.differences}
     words = (
         f"it matches {best.revision}" if best.exact else f"the nearest is {best.revision}, {len(best.differences)} away"
     )
@@ -60,5 +62,5 @@ def verify(connection: Connection, replay: Replay, revision: str, *, accept_harm
         differences=match.differences,
         found=words if verdict.tables else "it has none of the history's tables",
         best=best.revision,
-        commands=bridge.operations(connection, replay, revision, differing) or "  (no Alembic operation does it)",
+        commands=str(Operations(connection, replay, match)) or "  (no Alembic operation does it)",
     )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from migrator.dialects.schema_object import SchemaObject
 from migrator.dialects.scratch import Scratch
@@ -91,6 +92,16 @@ class Questions:
     def in_autocommit(self, connection: Connection) -> bool:
         """Return whether the connection commits each statement by itself. Sends nothing."""
         return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+    def rename_constraint(self, table: str, old: str, new: str) -> str | None:
+        """Return the statement that renames a constraint, None if there is none. Sends nothing."""
+        return None
+
+    def unfit(
+        self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]
+    ) -> str | None:
+        """Return in words the values of a column that another type would change or refuse, None if each can stay. Reads only."""
+        return None
 
     def strip_casts(self, expression: str) -> str:
         """Return a default or a condition without the casts to text that the database adds on its own."""

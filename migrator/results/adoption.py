@@ -19,6 +19,18 @@ class ImportedMigration:
 
 
 @dataclass(frozen=True)
+class OtherRunner:
+    """A table in which another migration runner keeps its history."""
+
+    table: str
+    runner: str
+    entries: int
+
+    def __str__(self) -> str:
+        return f"{self.table} of {self.runner}, with {self.entries:,} entr{'y' if self.entries == 1 else 'ies'}"
+
+
+@dataclass(frozen=True)
 class Difference:
     """One thing that is not the same in two schemas, in words and as data.
 
@@ -48,6 +60,8 @@ class Match:
 
     revision: str
     differences: tuple[Difference, ...]
+    extra: tuple[Difference, ...] = ()
+    """Columns and indexes that no revision makes, and none has to know: they are left alone, and do not count."""
 
     @property
     def exact(self) -> bool:
@@ -65,9 +79,15 @@ class Match:
         return tuple(difference for difference in self.differences if not difference.harmless)
 
     @property
-    def distance(self) -> tuple[int, int]:
-        """What orders matches: the weight of the differences that matter, then the number of all differences."""
-        return sum(difference.weight for difference in self.real), len(self.differences)
+    def lost(self) -> tuple[Difference, ...]:
+        """The tables and columns that the revision does not have: to be there, the database would have to lose them."""
+        return tuple(each for each in self.real if each.wanted is None and each.kind in ("table", "column"))
+
+    @property
+    def distance(self) -> tuple[int, int, int]:
+        """What orders matches: the weight of what would be lost, that of all differences that matter, the number of differences."""
+        lost, real = (sum(each.weight for each in those) for those in (self.lost, self.real))
+        return lost, real, len(self.differences)
 
     def __str__(self) -> str:
         return f"{self.revision}: {len(self.real)} real, {len(self.differences) - len(self.real)} harmless"
@@ -101,6 +121,10 @@ class Adoption:
     imported: tuple[ImportedMigration, ...]
     report: Report | None = None
     bridge: Path | None = None
+    steps: tuple[str, ...] = ()
+    """What the bridge does, in words, with the number of rows."""
+    runners: tuple[OtherRunner, ...] = ()
+    """The other runners' tables, also those without an entry."""
 
     @property
     def is_there(self) -> bool:

@@ -3,8 +3,8 @@
 Nothing is kept from one command to the next: what a revision makes may depend on models, on files, on the day.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,11 +42,12 @@ _OF_THE_COMMAND = {
 _LONGEST = 300  # characters of a cause
 
 
-class _Replayed(NamedTuple):
-    """The scratch database right after a revision."""
+class Replayed(NamedTuple):
+    """The scratch database right after a revision; `run` calls a function there as a step, which may change nothing else."""
 
     revision: str
-    scratch: Connection
+    connection: Connection
+    run: Callable[[Callable[[], None]], None]
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Replay:
         found: dict[str, Snapshot] = {"base": {}}
         memo: dict[Any, Any] = {}
         for at in self._steps():
-            found[at.revision] = snapshot(at.scratch, self.dialect, ignore=self.tools_tables, memo=memo)
+            found[at.revision] = snapshot(at.connection, self.dialect, ignore=self.tools_tables, memo=memo)
         return found
 
     @cached_property
@@ -110,19 +111,25 @@ class Replay:
     def metadata_at(self, revision: str, tables: Collection[str]) -> sa.MetaData:
         """Return some tables at a revision as SQLAlchemy reflects them, for Alembic's autogenerate; with those that they refer to."""
         metadata = sa.MetaData()
-        for at in self._steps():
-            if at.revision == revision:
-                with reflecting():
-                    metadata.reflect(at.scratch, only=lambda name, _: name in tables)
-                metadata.info["unseen"] = self.dialect.unseen_indexes(at.scratch)
-                break
+        if revision == "base":
+            return metadata
+        with self.at(revision) as made:
+            with reflecting():
+                metadata.reflect(made.connection, only=lambda name, _: name in tables)
+            metadata.info["unseen"] = self.dialect.unseen_indexes(made.connection)
         return metadata
+
+    @contextmanager
+    def at(self, revision: str) -> Iterator[Replayed]:
+        """Hold the scratch database as it is at a revision, to be read or changed; it is gone afterwards."""
+        with closing(self._steps()) as steps:
+            yield next(made for made in steps if made.revision == revision)
 
     @cached_property
     def _line(self) -> tuple[Script, ...]:
         return tuple(self.script.walk_revisions())[::-1]
 
-    def _steps(self) -> Iterator[_Replayed]:
+    def _steps(self) -> Generator[Replayed]:
         schemas = [name for name in (self.migration.version_table_schema,) if name]
         with self.dialect.scratch(self.connection, schemas) as scratch:
             kept = dict(self.connection.get_execution_options())  # a schema_translate_map, for one
@@ -130,6 +137,12 @@ class Replay:
             connection = scratch.connection.execution_options(**kept)
             session = self.dialect.session(connection, self.settings)
             dealt: list[MigrationStep] = []
+
+            def run(function: Callable[[], None]) -> None:
+                session.start_attempt(StepOptions().limits(self.settings), 1)
+                function()
+                scratch.refuse_outside()
+
             migration = self._context(connection, scratch, dealt)
             with (
                 session.writing(migration),
@@ -140,7 +153,7 @@ class Replay:
                     dealt[:] = [MigrationStep.upgrade_from_script(self.script.revision_map, revision)]
                     with self._named(revision):
                         self._run(revision, migration, session, scratch)
-                    yield _Replayed(revision.revision, connection)
+                    yield Replayed(revision.revision, connection, run)
                     connection.rollback()
 
     def _context(self, connection: Connection, scratch: Scratch, dealt: list[MigrationStep]) -> MigrationContext:
@@ -190,9 +203,10 @@ class Replay:
                 missing = self.dialect.missing_table(raised)
             if missing is not None:
                 raise error("replay-lacks-table", table=missing, **where) from raised
-            raise error("replay-failed", reason=self._reason(raised), **where) from raised
+            raise error("replay-failed", reason=self.reason(raised), **where) from raised
 
-    def _reason(self, raised: BaseException) -> str:
+    def reason(self, raised: BaseException) -> str:
+        """Return why something failed in the scratch database, in one line and without passwords."""
         text = f"{type(raised).__name__}: {raised}"
         if isinstance(raised, DBAPIError):
             text = f"{raised.orig} in {raised.statement}" if raised.statement else str(raised.orig)

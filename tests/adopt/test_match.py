@@ -5,6 +5,7 @@ import json
 import pytest
 
 from migrator import StampRefused
+from tests.adopt import legacy
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import change_ddl, cli, engine
 from tests.kit import BOOKKEEPING
@@ -66,3 +67,23 @@ def test_half_of_our_tables_is_no_revision(database_url: str, capsys: pytest.Cap
     assert "the table usage_tracking is missing" in words
     assert len(document["matches"]) == 3
     assert set(BOOKKEEPING) & tables(database_url) == set()
+
+
+def test_the_nearest_revision_is_the_one_that_loses_nothing(
+    sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    legacy.build(sqlite_url, legacy.CHAT_AGENT)  # the tables of 002 to 005, and none of 001
+    document = json.loads(cli(capsys, sqlite_url, "adopt", "--json").stdout)
+    assert [match["revision"] for match in document["matches"]] == ["005", "006", "007"]
+    left_alone = {(each["table"], each["object"]) for each in document["left_alone"]}
+    assert {("chat_messages", "results"), ("chat_messages", "idx_messages_role_lower")} <= left_alone
+    too_much = [d for match in document["matches"] for d in match["differences"] if d["wanted"] is None]
+    assert {each["kind"] for each in too_much} & {"table", "column", "index"} == set()
+
+
+def test_a_column_that_a_later_revision_makes_is_nearer_to_that_one(sqlite_url: str) -> None:
+    create_all(sqlite_url, "005", rows=False)
+    execute(sqlite_url, "ALTER TABLE datasets ADD COLUMN context TEXT")
+    with pytest.raises(StampRefused) as refused:
+        engine(sqlite_url).adopt()
+    assert refused.value.fields["best"] == "006"

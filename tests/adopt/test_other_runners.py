@@ -1,5 +1,7 @@
 """What another migration runner left is shown, and copied into the log once."""
 
+import json
+
 import pytest
 
 from tests.adopt.legacy.past import create_all
@@ -69,8 +71,25 @@ def test_the_history_of_another_runner_is_shown_and_copied_once(
     assert rows(database_url, f"SELECT * FROM {table}") == before
 
 
+def test_the_table_of_another_runner_is_named_whether_a_revision_matches_or_not(
+    sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(sqlite_url, "CREATE TABLE _migrations (id INTEGER PRIMARY KEY, filename TEXT)")
+    done = cli(capsys, sqlite_url, "adopt")
+    assert (done.code, "adopt-foreign" in done.stderr, "it has _migrations." in done.stderr) == (2, True, True), done
+    assert "Another runner's table, left alone: _migrations of a home-made runner, with 0 entries" in done.stdout
+    create_all(sqlite_url, "001", rows=False)
+    execute(sqlite_url, "DROP INDEX ix_users_tier")
+    done = cli(capsys, sqlite_url, "adopt", "--json")
+    runners = [{"table": "_migrations", "runner": "a home-made runner", "entries": 0}]
+    assert (done.code, json.loads(done.stdout)["runners"]) == (1, runners)
+    execute(sqlite_url, "CREATE INDEX ix_users_tier ON users (tier)")
+    assert json.loads(cli(capsys, sqlite_url, "adopt", "--json").stdout)["runners"] == runners
+
+
 def test_a_table_that_is_only_called_like_a_runner_s_is_no_history(database_url: str) -> None:
     create_all(database_url, "001", rows=False)
     execute(database_url, "CREATE TABLE _migrations (birds INTEGER)", "INSERT INTO _migrations VALUES (3)")
     done = engine(database_url).adopt()
+    assert (done.imported, done.runners) == ((), ())
     assert (done.imported, heads(database_url)) == ((), ["001"])

@@ -1,6 +1,8 @@
 """A stamp is believed only when the schema bears it out, whichever door it comes through."""
 
 import io
+import json
+import logging
 import os
 from pathlib import Path
 
@@ -63,6 +65,47 @@ def test_tables_that_no_revision_makes_are_not_a_difference(database_url: str) -
     execute(database_url, "CREATE TABLE invoices (id INTEGER PRIMARY KEY)")
     assert engine(database_url).stamp("001").after == ("001",)
     assert "invoices" in tables(database_url)
+
+
+def test_columns_and_indexes_that_no_revision_makes_are_left_alone_and_listed(
+    database_url: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    create_all(database_url, "005")
+    execute(
+        database_url,
+        "ALTER TABLE users ADD COLUMN nickname VARCHAR(20)",
+        "ALTER TABLE users ADD COLUMN points INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX by_nickname ON users (nickname)",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY)",
+    )
+    before = data(database_url)
+    extra = "notes, the column users.nickname, the column users.points, the index by_nickname on users"
+    shown = cli(capsys, database_url, "adopt", "--dry-run").stdout
+    assert "The database has the schema of revision 005, and more that no revision creates;" in shown
+    assert f"Left alone, because no revision creates them: {extra}" in shown
+    document = json.loads(cli(capsys, database_url, "adopt", "--json").stdout)
+    assert (document["revision"], document["exact"], document["stamped"]) == ("005", True, True)
+    assert [each["object"] for each in document["left_alone"]] == ["nickname", "points", "by_nickname"]
+    with caplog.at_level(logging.INFO, "migrator"):
+        assert engine(database_url).stamp("005", purge=True).after == ("005",)
+    assert "Left alone, because no revision creates them: the column users.nickname" in caplog.text
+    assert (heads(database_url), data(database_url)) == (["005"], before)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE UNIQUE INDEX one_tier ON users (id, tier)",
+        "CREATE INDEX ix_reports_status ON users (tier)",
+        "ALTER TABLE datasets ADD COLUMN context TEXT",
+    ],
+)
+def test_what_a_statement_of_the_history_may_meet_is_not_extra(sqlite_url: str, statement: str) -> None:
+    create_all(sqlite_url, "005", rows=False)
+    execute(sqlite_url, statement)
+    with pytest.raises(StampRefused, match="is there and should not be"):
+        engine(sqlite_url).stamp("005")
+    assert heads(sqlite_url) == []
 
 
 def test_no_verify_stamps_says_so_and_is_logged(
@@ -133,10 +176,10 @@ def test_a_database_that_changes_while_it_is_compared_is_noticed(database_url: s
     def change(_: sa.Connection) -> None:
         met.append(1)
         if len(met) == 2:  # the first looks, the second stamps
-            execute(database_url, "ALTER TABLE users ADD COLUMN nickname VARCHAR(20)")
+            execute(database_url, "DROP INDEX ix_users_tier")
 
     sa.event.listen(connections, "engine_connect", change)
-    with pytest.raises(StampRefused, match=r"users\.nickname \(VARCHAR\(20\)\) is there and should not be"):
+    with pytest.raises(StampRefused, match=r"the index ix_users_tier on users: \(tier\) is missing"):
         Migrator(CONFIG, connection=connections).adopt()
     assert len(met) >= 2
     assert {"alembic_version", "migration_log"} & tables(database_url) == set()

@@ -19,11 +19,11 @@ _OPTIONS = ("upgrade", "accept_harmless", "fix", "bridge", "dry_run")
 
 def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Adopt the database and print what was found and done; a refusal is printed too, in front of the error."""
-    from migrator.errors.tree import StampRefused
+    from migrator.errors.tree import HistoryError, StampRefused
 
     try:
         adoption = engine.adopt(**{name: getattr(options, name) for name in _OPTIONS})
-    except StampRefused as refusal:
+    except (HistoryError, StampRefused) as refusal:
         if (found := refusal.fields.get("adoption")) is not None:
             _print(found, options, _show_others)
         raise
@@ -42,6 +42,8 @@ def _show(adoption: "Adoption") -> None:
     best, alike = adoption.verdict.best, adoption.verdict.alike
     if adoption.bridge is not None:
         output.say(f"Written, not run: {adoption.bridge}")
+        for step in adoption.steps:
+            output.say(f"  It {step}.")
         output.say(
             f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
         )
@@ -60,6 +62,8 @@ def _show(adoption: "Adoption") -> None:
 
 
 def _the_schema_of(best: "Match") -> str:
+    if best.exact and best.extra:
+        return f"the schema of revision {best.revision}, and more that no revision creates"
     if best.exact:
         return f"exactly the schema of revision {best.revision}"
     if not best.harmless:
@@ -69,12 +73,15 @@ def _the_schema_of(best: "Match") -> str:
 
 
 def _show_others(adoption: "Adoption") -> None:
-    """Print what other runners applied, and the tables that belong to no revision."""
+    """Print the other runners' tables, what they applied, and what belongs to no revision."""
+    for runner in adoption.runners:
+        output.say(f"Another runner's table, left alone: {runner}")
     for row in adoption.imported:
         when = "" if row.applied_at is None else f" at {output.moment(row.applied_at)}"
         output.say(f"Applied by {row.runner}{when}: {' '.join(filter(None, (row.name, row.description)))}")
-    if adoption.verdict.extra:
-        output.say(f"Left alone, because no revision creates them: {', '.join(adoption.verdict.extra)}")
+    left_alone = [*adoption.verdict.extra, *(each.text for each in adoption.verdict.best.extra)]
+    if left_alone:
+        output.say(f"Left alone, because no revision creates them: {', '.join(left_alone)}")
 
 
 def _document(adoption: "Adoption") -> dict[str, Any]:
@@ -85,15 +92,18 @@ def _document(adoption: "Adoption") -> dict[str, Any]:
         "exact": verdict.best.exact,
         "alike": list(verdict.alike),
         "extra": list(verdict.extra),
+        "left_alone": [asdict(each) for each in verdict.best.extra],
         "not_compared": list(verdict.not_compared),
         "matches": [
             {"revision": match.revision, "differences": [asdict(difference) for difference in match.differences]}
             for match in verdict.matches
         ],
+        "runners": [asdict(each) for each in adoption.runners],
         "imported": [
             {**asdict(row), "applied_at": row.applied_at and row.applied_at.isoformat()} for row in adoption.imported
         ],
         "stamped": adoption.report is not None,
+        "steps": list(adoption.steps),
         "bridge": None if adoption.bridge is None else str(adoption.bridge),
     }
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
@@ -88,6 +89,28 @@ class PostgreSQL(Dialect):
         # As every driver says it; SQLAlchemy's detect_autocommit_setting() says the same since 2.0.43 only.
         return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
 
+    def rename_constraint(self, table: str, old: str, new: str) -> str | None:
+        schema, _, name = table.rpartition(".")
+        where = ".".join(map(_quoted, filter(None, (schema, name))))
+        return f"ALTER TABLE {where} RENAME CONSTRAINT {_quoted(old)} TO {_quoted(new)}"
+
+    def unfit(
+        self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]
+    ) -> str | None:
+        value: sa.ColumnClause[Any] = sa.column(column)
+        back = sa.cast(
+            sa.cast(sa.cast(value, new), old), sa.Text()
+        )  # a cast to a shorter type cuts or rounds without a word
+        changed = sa.select(sa.func.count()).select_from(table).where(back.is_distinct_from(sa.cast(value, sa.Text())))
+        try:
+            with connection.begin_nested():
+                count = connection.scalar(changed)
+        except DBAPIError as cause:
+            if cause.connection_invalidated:
+                raise
+            return str(cause.orig).partition("\n")[0]
+        return f"{count:,} values would change" if count else None
+
     def strip_casts(self, expression: str) -> str:
         # PostgreSQL writes them in another way each time that it is given what it wrote.
         parts = _QUOTED.split(expression)
@@ -113,6 +136,10 @@ class PostgreSQL(Dialect):
         plain = super().explain(cause, url)
         known = (advice for words, advice in _ADVICE.items() if words in plain.reason)
         return plain._replace(advice=next(known, plain.advice))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 DIALECT = PostgreSQL()

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from migrator.dialects.dialect import Dialect, Explanation, UnseenIndex
 from migrator.dialects.schema_object import SchemaObject
 from migrator.dialects.scratch import Scratch
 from migrator.dialects.sqlite import offline, scratch
 from migrator.dialects.sqlite.catalog import objects, sql_texts
+from migrator.dialects.sqlite.rebuild.rows import Retyped, Rows
+from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.session import SQLiteSession
 from migrator.dialects.sqlite.url import file_of
 from migrator.settings import Settings
@@ -63,6 +66,13 @@ class SQLite(Dialect):
 
     def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
         return scratch.file()
+
+    def unfit(
+        self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]
+    ) -> str | None:
+        before, after = (Kind(type_, type_.compile(connection.dialect), connection.dialect) for type_ in (old, new))
+        found, rows = Rows(connection, table.schema or "main", (), [Retyped(column, before, after)]).look(table.name)
+        return found[0].told(table.name, rows) if found else None
 
     def missing_table(self, cause: DBAPIError) -> str | None:
         said = re.search(r"no such table: (?:main\.)?(.+)", str(cause.orig))

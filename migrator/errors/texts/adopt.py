@@ -34,6 +34,19 @@ TEXTS: dict[str, Message] = {
         "  {cli} adopt --fix\n  {cli} adopt --bridge migrations/bridges/to_{best}.py",
         "{changed} The nearest, with the differences from each:{nearest!b}\nThe differences from {best}:{differences!b}",
     ),
+    "bridge-incomplete": Message(
+        StampRefused,
+        "No operations of Alembic take the database to {revision} without a loss. What they cannot fix:{unfixed!b}",
+        "Change the database by hand, or complete the file {path}, which is a beginning, and run it:\n"
+        "  {cli} adopt --bridge {path}",
+        "{changed} No bridge drops a table, a column or a row. The file would do this:{steps!b}",
+    ),
+    "bridge-impossible": Message(
+        StampRefused,
+        "No operation of Alembic brings the database nearer to {revision} without a loss. What differs:{unfixed!b}",
+        "Change the database by hand, then see what is left:\n  {cli} adopt",
+        "{changed} No file was written.",
+    ),
     "downgrade-adopted": Message(
         HistoryError,
         "This downgrade goes below the revision at which the database was adopted: {first} never ran here.",

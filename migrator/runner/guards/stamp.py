@@ -32,7 +32,10 @@ class Stamp(Guard):
         if run.request.bridge is not None:
             self._check.run_bridge(run.request.bridge, run.migration)
         if run.request.verify:
-            self._check.verify(heads)
+            match = self._check.verify(heads)
+            if match.extra:
+                left = ", ".join(each.text for each in match.extra)
+                _log.info("Left alone, because no revision creates them: %s", left)
             _log.info("The schema is that of %s. Not compared: %s", step.revision, ", ".join(run.dialect.not_compared))
 
     @cached_property
