@@ -90,7 +90,8 @@ def test_the_documents_have_every_field(terminal: Terminal) -> None:
     (entry,) = json.loads(terminal.type("log", "--json", log=(ENTRY,)).stdout)
     assert set(entry) == set(Entry.__dataclass_fields__)
     found = json.loads(terminal.type("adopt", "--json", adopt=adoption(LONGER, at=("001",))).stdout)
-    keys = ["at", "revision", "exact", "alike", "extra", "matches", "imported", "stamped", "bridge"]
+    keys = ["at", "revision", "exact", "alike", "extra", "left_alone", "not_compared", "matches", "runners", "imported"]
+    keys += ["stamped", "steps", "bridge"]
     assert ([*found], found["at"], found["stamped"]) == (keys, ["001"], False)
     assert found["imported"] == [
         {

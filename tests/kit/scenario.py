@@ -83,7 +83,7 @@ class Scenario:
 
     def schema(self) -> dict[str, str]:
         """Everything in the schema by name, without what Alembic and the engine keep for themselves."""
-        own = (*BOOKKEEPING, "sqlite_")
+        own = (*BOOKKEEPING, "ix_migration_log", "sqlite_")
         return {n: sql for n, sql in self.ask("SELECT name, sql FROM sqlite_master") if sql and not n.startswith(own)}
 
 

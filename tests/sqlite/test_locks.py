@@ -222,5 +222,5 @@ def test_a_second_connection_of_the_revision_waits_for_no_other_program(tmp_path
         else:
             with application(other, "BEGIN IMMEDIATE"), pytest.raises(StepFailed) as failed:
                 ours.upgrade()
-            assert (failed.value.code, "locked" in str(failed.value)) == ("step-failed", True)
+            assert (failed.value.code, "locked" in str(failed.value)) == ("step-failed-outside", True)
         assert ours.ask("SELECT total FROM orders") == [1]

@@ -49,7 +49,8 @@ def _show(adoption: "Adoption") -> None:
         )
         return
     output.say(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
-    output.say(f"Not compared: {', '.join(adoption.verdict.not_compared)}.")
+    if adoption.verdict.not_compared:
+        output.say(f"Not compared: {', '.join(adoption.verdict.not_compared)}.")
     if alike:
         output.say(
             f"{', '.join(alike)} have the same schema. The earliest is taken, so that no change of rows is left out."
