@@ -35,8 +35,9 @@ def test_up_and_down(host: Server | Files, tmp_path: Path) -> None:
         both.lost = DESCENDING if isinstance(host, Files) else ()
         both.upgrade("heads")
         assert logged(both.ours.url) == ["7e1d0c5b2a90", "04c9a7f3e6b1", "b83f6e4d1c27", "e5d2b8a4c0f7", "19f0d3c7b5e8"]
-        # A URL of the synchronous driver, as the application's other half may have it.
-        assert Migrator(both.ours.ini, database_url=both.ours.url).current() == ("19f0d3c7b5e8",)
+        # A URL that names no driver, as the application's other half may have it.
+        plain = both.ours.url.replace("+psycopg2", "")
+        assert Migrator(both.ours.ini, database_url=plain).current() == ("19f0d3c7b5e8",)
         both.downgrade("tracking@-1", "04c9a7f3e6b1")
         both.lost = ()
         both.downgrade("tracking@base", "core@-1", "base")
