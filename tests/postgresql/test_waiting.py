@@ -76,7 +76,7 @@ def test_an_index_built_concurrently_says_whom_it_waits_for(config: str, postgre
     for line in lines:
         assert line.startswith("Waiting for 0 s: ")
         assert f" pid {pid} (reporting), idle in transaction, in a transaction since 2" in line
-        assert "DELETE FROM animals WHERE id = 1. The statement: CREATE INDEX CONCURRENTLY ix_animals_id" in line
+        assert "DELETE FROM animals WHERE id …. The statement: CREATE INDEX CONCURRENTLY ix_animals_id" in line
     assert ask(postgres_url, BUILT)
 
 
