@@ -168,7 +168,7 @@ def test_python_has_everything_that_the_command_line_has(
     assert migrator.history()[2].description == "Create chat_messages."
     with pytest.raises(NotAtHead) as behind:
         migrator.require_head()
-    assert (behind.value.exit_code, behind.value.fields) == (1, {"at": ("002",), "wanted": ("012",)})
+    assert (behind.value.exit_code, behind.value.fields) == (1, {"at": ("002",), "wanted": ("012",), "target": "head"})
     assert "Running downgrade 002 -> 001" in migrator.sql("downgrade", "002:001")
     assert migrator.downgrade().after == ("001",)
     assert migrator.stamp("head", verify=False).after == ("012",)
