@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import warm_start
-from tests.kit.environment import clean_environment
+from tests.kit.warm import start as warm_start
+from tests.kit.warm.environment import clean_environment
 
 LOOK = """
 import atexit, gc, json, logging, os, signal, sys, threading, warnings
