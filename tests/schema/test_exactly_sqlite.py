@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool
 
 from migrator.dialects import named
 from migrator.results.adoption import Difference
@@ -204,7 +204,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS found USING fts5(text, tokenize='porter');
 
 def seen(*scripts: str) -> Snapshot:
     """What a new database says of itself that has had only these."""
-    engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+    engine = sa.create_engine("sqlite://", poolclass=NullPool)
     with engine.connect() as connection:
         for script in scripts:
             connection.connection.driver_connection.executescript(script)  # type: ignore[union-attr]
