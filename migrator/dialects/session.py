@@ -111,8 +111,14 @@ class Session:
         return self.in_transaction()
 
     def was_committed(self) -> bool | None:
-        """Return whether the transaction that began last was committed, None where nobody knows. On a second connection."""
+        """Return whether a transaction was committed that the attempt began and the engine did not end, None where that is not known yet.
+
+        Asked after the attempt, in a transaction of its own, on a second connection where the first is lost.
+        """
         return False
+
+    def expect_commit(self) -> None:
+        """Know that the engine itself commits the open transaction now. Sends nothing."""
 
     def forbid_commit(self, forbidden: bool) -> None:
         """Refuse, or no longer refuse, whatever ends the open transaction, as far as the driver can be told to. Sends nothing."""

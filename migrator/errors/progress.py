@@ -22,8 +22,9 @@ class Progress:
     """The step that was begun and not committed."""
     stayed: tuple[str, ...] = ()
     """What the step that was running had committed in an `autocommit_block()`; "begun: " in front of one that may be incomplete."""
-    committed_itself: bool = False
-    """Whether that step ended its own transaction with a commit; what it did past SQLAlchemy is not in `stayed`."""
+    committed_itself: bool | None = False
+    """Whether that step committed a part of itself, as the database says; None if it could not be asked. What it did past SQLAlchemy is
+    not in `stayed`."""
     in_doubt: bool = False
     """Whether the run ended during the COMMIT of the step that was running, so that it may be there or not."""
 
@@ -62,6 +63,11 @@ def _step(progress: Progress) -> str:
         )
     if progress.stayed or progress.committed_itself:
         return f"The version table still says {at}, and statements that it committed before it failed remain."
+    if progress.committed_itself is None:
+        return (
+            f"Whether the {step.direction} of {step.revision} was rolled back could not be looked up; the database was at {at} before it. "
+            "The next run looks and goes on from there."
+        )
     if step.direction == "stamp":
         return f"Nothing was stamped; the database is at {at}."
     return f"The {step.direction} of {step.revision} was rolled back; the database is at {at}."

@@ -26,7 +26,7 @@ from migrator.runner.interrupted import committed_before
 from migrator.runner.plan import Step
 from migrator.runner.repeatable import is_repeatable
 from migrator.runner.state import Run
-from migrator.runner.transaction import StepTransaction
+from migrator.runner.transaction import UNSEEN, StepTransaction
 
 _log = logging.getLogger("migrator")
 _MOST_ATTEMPTS = 100_000
@@ -48,6 +48,7 @@ class StepRunner:
         self._transaction: StepTransaction | None = None
         self._heads_after: set[str] | None = None
         self._begun = False
+        self._committed_itself: bool | None = False
 
     def start_at(self, heads: tuple[str, ...]) -> None:
         """Say where the database is before the first step."""
@@ -62,7 +63,7 @@ class StepRunner:
             at=self._at,
             running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
-            committed_itself=bool(self._running and self._statements and self._statements.stayed),
+            committed_itself=self._committed_itself if self._running else False,
             in_doubt=self._begun and self._heads_after is not None,
         )
 
@@ -119,7 +120,7 @@ class StepRunner:
         clock = time.monotonic()
         for attempt in range(1, _MOST_ATTEMPTS):
             self._session.start_attempt(limits, attempt)
-            self._heads_after = None
+            self._heads_after, self._committed_itself = None, False
             self._transaction = StepTransaction(self._session, self._run.migration)
             self._statements = CommittedStatements(self._session, known, note=partial(self._log.note, "begun"))
             try:
@@ -130,7 +131,9 @@ class StepRunner:
                 if self._is_lost_in_commit(raised):
                     self._settle(step, time.monotonic() - clock, attempt)
                     raise
-                self._heads_after = None  # the database has answered: nothing is committed
+                self._heads_after = None  # the database has answered: the engine's COMMIT was not
+                if stayed := self._what_stayed(words(raised, self._run)):
+                    raise stayed from raised
                 known = self._remaining
                 if self._statements.already_applied:
                     continue
@@ -140,12 +143,17 @@ class StepRunner:
             except StampRefused:  # nothing was attempted that could fail
                 raise
             except MigratorError as refused:
-                found = self._with_what_stayed(refused)
-                self._name(found)
-                self._log.failed(found.fact, self._statements)
-                raise found from found.__cause__
+                self._name(refused)
+                if stayed := self._what_stayed(refused.fact):
+                    raise stayed from refused
+                self._log.failed(refused.fact, self._statements)
+                raise
             except (Exception, SystemExit) as raised:
-                raise self._failure(step, raised) from raised
+                stayed = self._what_stayed(words(raised, self._run))
+                raise stayed or self._failure(step, raised) from raised
+            except BaseException:  # an interruption goes its way; what is said of it was looked up as well
+                self._what_stayed("interrupted")
+                raise
         raise AssertionError("a step is repeated for a limited time")
 
     def _attempt(self, step: Step) -> None:
@@ -163,15 +171,20 @@ class StepRunner:
             self._connection.rollback()  # also where SQLAlchemy takes the transaction for ended
             self._session.end_attempt()
 
-    def _with_what_stayed(self, refused: MigratorError) -> MigratorError:
-        """Return another error in its place if the revision ended the step's transaction, and not by rolling it back."""
+    def _what_stayed(self, reason: str) -> MigratorError | None:
+        """Ask the database whether the failed attempt committed a part of itself; return the error that says so, None if it did not."""
         assert self._transaction is not None
         assert self._statements is not None
-        if self._transaction.ended is None or self._was_committed() is False:
-            return refused
-        self._statements.stay(self._transaction.unsure)
-        found = error("step-committed", how=self._transaction.ended, committed=tuple(self._remaining))
-        found.__cause__ = refused.__cause__
+        if self._heads_after is not None:  # the run ended during its own COMMIT
+            return None
+        self._committed_itself = self._was_committed()
+        if not self._committed_itself:
+            return None
+        self._statements.stay(self._transaction.unsure if self._transaction.ended else None)
+        how = self._transaction.ended or f"{UNSEEN}, and then failed: {reason}"
+        found = error("step-committed", how=how, committed=tuple(self._remaining))
+        self._name(found)
+        self._log.failed(found.fact, self._statements)
         return found
 
     def _was_committed(self) -> bool | None:

@@ -24,7 +24,7 @@ _ENDS = re.compile(
     rf"|(?:BEGIN|START\s+TRANSACTION)\b[^;]*;{_COMMENTS}\S)",
     re.IGNORECASE | re.DOTALL,
 )
-_UNSEEN = "on the driver's own connection"
+UNSEEN = "on the driver's own connection"
 
 
 class StepTransaction:
@@ -84,7 +84,7 @@ class StepTransaction:
         try:
             self._look()
             if not self._session.is_same_transaction():
-                self._end(_UNSEEN, unsure=None)
+                self._end(UNSEEN, unsure=None)
         finally:
             self.stop()
 
@@ -93,6 +93,7 @@ class StepTransaction:
         watching = self._watching
         if watching:
             self.release()
+            self._session.expect_commit()
         try:
             yield
         finally:
@@ -116,7 +117,7 @@ class StepTransaction:
             self._end("with rollback()")
         if self.ended is not None or not self._session.in_transaction():
             several = ";" in self._last.rstrip("; \n")
-            self._end(_with(self._last) if several else _UNSEEN, unsure=int(several))
+            self._end(_with(self._last) if several else UNSEEN, unsure=int(several))
 
     def _commit(self, connection: Connection) -> None:
         if self._is_watched:
@@ -130,7 +131,7 @@ class StepTransaction:
     def _note_refused(self) -> None:
         refused = self._session.refused_commit()
         if refused is not None and self.ended is None:
-            self.ended = f"with {refused} {_UNSEEN}"
+            self.ended = f"with {refused} {UNSEEN}"
 
     def _end(self, how: str, *, unsure: int | None = 0) -> NoReturn:
         if self.ended is None:

@@ -1,4 +1,4 @@
-"""PostgreSQL behind a connection that breaks during one COMMIT: before the server gets it, or before the client hears of it."""
+"""PostgreSQL behind a connection that breaks at one statement, or during the COMMIT after it: before the server gets it or after."""
 
 import socket
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Literal
 
 from tests.postgresql.pooler import ORDERS, Proxy, endpoint, exchange, message_of, serving
 
-When = Literal["before the server", "before the client"]
+When = Literal["at the mark", "before the server", "before the client"]
 
 
 @dataclass
 class Severing(Proxy):
-    """Hands everything on until the COMMIT that follows `mark`; then that connection is gone."""
+    """Hands everything on until `mark`, or the COMMIT that follows it; then that connection is gone."""
 
     mark: bytes = b""
     when: When = "before the client"
@@ -29,7 +29,8 @@ class Severing(Proxy):
             client.sendall(backend.greeting)
             while message := message_of(client):
                 seen = seen or self.mark in message
-                if seen and message.startswith(b"Q") and b"COMMIT" in message and not self.severed:
+                ends = seen and (self.when == "at the mark" or b"COMMIT" in message)
+                if ends and message.startswith(b"Q") and not self.severed:
                     self.severed = True
                     if self.when == "before the client":
                         backend.connection.sendall(message)

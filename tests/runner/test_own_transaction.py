@@ -4,10 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from migrator import Migrator, StepFailed
+from migrator import Migrator, MigratorError, StepFailed
+from migrator.errors.progress import Progress, consequence
 from tests.kit.assertions import assert_says
 from tests.kit.database import heads, logged, rows, state, tables
-from tests.kit.projects import ANIMALS, STONES, miniature, revision_path, upgrading, write_revisions
+from tests.kit.projects import (
+    ANIMALS,
+    PLANTS as PLANTS_TABLE,
+    STONES,
+    miniature,
+    revision_path,
+    upgrading,
+    write_revisions,
+)
+from tests.postgresql.sessions import session
+from tests.postgresql.severed import severed
 
 PLANTS = 'op.create_table("plants", sa.Column("id", sa.Integer, primary_key=True))\n'
 TREES = 'op.create_table("trees", sa.Column("id", sa.Integer, primary_key=True))\n'
@@ -109,6 +120,59 @@ def test_on_postgresql_what_was_committed_is_listed(postgres_url: str, tmp_path:
     assert (heads(postgres_url), logged(postgres_url, "failed")) == (["001"], ["002"])
     [again] = rows(postgres_url, "SELECT statements::text FROM migration_log WHERE outcome = 'begun'")
     assert "CREATE TABLE plants" in again
+
+
+AND_THEN = {
+    "an error of the revision's own": "raise ValueError('then')",
+    "an error of the database": "driver.cursor().execute('SELECT no_such_column')",
+    "an error of the database through SQLAlchemy": "op.execute('SELECT no_such_column')",
+    "the end of the program": "raise SystemExit('then')",
+    "an interruption": "raise KeyboardInterrupt",
+}
+
+
+@pytest.mark.parametrize("then", AND_THEN.values(), ids=AND_THEN)
+def test_on_postgresql_a_failure_behind_a_commit_is_never_called_rolled_back(
+    postgres_url: str, tmp_path: Path, then: str
+) -> None:
+    config = miniature(tmp_path / "project", ANIMALS, upgrading(f"{PLANTS}{RAW}driver.commit()\n{then}"))
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    with pytest.raises((StepFailed, KeyboardInterrupt)) as failed:
+        Migrator(config, database_url=postgres_url).upgrade()
+    progress: Progress = failed.value.progress  # type: ignore[union-attr,assignment]
+    assert progress.committed_itself is True
+    assert consequence(progress).startswith(COMMITTED)
+    assert any("CREATE TABLE plants" in text for text in progress.stayed)
+    assert "plants" in tables(postgres_url)
+    if isinstance(failed.value, StepFailed):
+        assert failed.value.code == "step-committed"
+    assert logged(postgres_url, "failed") == ["002"]
+
+
+def test_on_postgresql_a_step_that_has_committed_is_not_tried_again(postgres_url: str, tmp_path: Path) -> None:
+    body = f'op.execute("INSERT INTO animals VALUES (nextval(\'twice\'))")\n{RAW}driver.commit()\nop.execute("LOCK plants")'
+    first = ANIMALS.replace("\n\n\ndef downgrade", "\n    op.execute('CREATE SEQUENCE twice')\n\n\ndef downgrade")
+    config = miniature(tmp_path / "project", first, PLANTS_TABLE, upgrading(body))
+    engine = Migrator(config, database_url=postgres_url, lock_timeout=50)
+    engine.upgrade("002")
+    with session(postgres_url, "SELECT count(*) FROM plants"), pytest.raises(StepFailed) as failed:
+        engine.upgrade()
+    assert failed.value.code == "step-committed"
+    assert rows(postgres_url, "SELECT id FROM animals") == [1]
+
+
+def test_on_postgresql_what_cannot_be_looked_up_is_not_said(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", ANIMALS, upgrading(PLANTS + "op.execute('SELECT 1 AS cut_here')"))
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    with (
+        severed(postgres_url, mark="cut_here", when="at the mark", alone=True) as broken,
+        pytest.raises(MigratorError) as failed,
+    ):
+        Migrator(config, database_url=broken).upgrade()
+    assert failed.value.progress is not None
+    assert failed.value.progress.committed_itself is None
+    assert "Whether the upgrade of 002 was rolled back could not be looked up" in str(failed.value)
+    assert Migrator(config, database_url=postgres_url).upgrade().after == ("002",)
 
 
 def test_on_postgresql_the_way_forward_is_to_mend_the_file_and_say_so(postgres_url: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,7 +54,8 @@ class PostgreSQLSession(Session):
         self._driver: Any = None
         self._lock_timeout = "0"
         self._reading: set[str] = set()
-        self._transaction = 0
+        self._began: list[int] = []
+        """The transactions of the attempt, without those that the engine has committed itself."""
         self._ends = SessionLimits(connection, settings)
         self._others = OtherConnections(connection)
 
@@ -113,7 +114,7 @@ class PostgreSQLSession(Session):
         )
         if not began.held:
             raise self._lock.lost()
-        self._transaction = began.transaction
+        self._began.append(began.transaction)
 
     def in_transaction(self) -> bool:
         # What the client's library has heard from the server, so that nothing is sent.
@@ -123,13 +124,20 @@ class PostgreSQLSession(Session):
         return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
 
     def is_same_transaction(self) -> bool:
-        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._transaction).scalar_one()
+        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._began[-1]).scalar_one()
         return self.in_transaction() and bool(same)
 
     def was_committed(self) -> bool | None:
-        with self.second_connection() as other:
-            status = ask(other, "SELECT txid_status(:began)", began=self._transaction).scalar_one()
-        return {"committed": True, "aborted": False}.get(status)
+        if not self._began:
+            return False
+        question = sa.text("SELECT txid_status(began) FROM unnest(CAST(:began AS bigint[])) AS began")
+        with nullcontext(self.connection) if not self.connection.invalidated else self.second_connection() as asked:
+            found = set(asked.execute(question, {"began": list(self._began)}).scalars())
+            asked.rollback()
+        return True if "committed" in found else False if found == {"aborted"} else None
+
+    def expect_commit(self) -> None:
+        self._began.clear()
 
     @property
     def _wait(self) -> int:
@@ -198,6 +206,7 @@ class PostgreSQLSession(Session):
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
+        self._began.clear()
         if self._lock is not None:
             self._watch.waits_for_itself = None
 

@@ -21,6 +21,8 @@ class OwnCommit:
     def __init__(self, connection: Connection) -> None:
         """Hold the driver's connection; nothing is installed before `installed()`."""
         self.forbidden = False
+        self.is_installed = False
+        """Whether SQLite asks; a driver that has no way to say so leaves a commit of its own unseen."""
         self.refused: str | None = None
         """What was refused since this was last set: COMMIT, ROLLBACK or BEGIN."""
         self._connection = connection
@@ -50,5 +52,7 @@ class OwnCommit:
     def _install(self, authorizer: Any) -> None:
         if self._adapted is self._driver:
             self._driver.set_authorizer(authorizer)
+            self.is_installed = True
         elif hasattr(self._driver, "set_authorizer"):  # aiosqlite 0.22 is the first that has it
             self._adapted.run_async(lambda driver: driver.set_authorizer(authorizer))
+            self.is_installed = True

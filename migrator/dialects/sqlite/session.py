@@ -136,6 +136,9 @@ class SQLiteSession(Session):
     def in_transaction(self) -> bool:
         return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
 
+    def was_committed(self) -> bool | None:
+        return False if self._own_commit is not None and self._own_commit.is_installed else None
+
     def forbid_commit(self, forbidden: bool) -> None:
         if self._own_commit is not None:
             self._own_commit.forbidden = forbidden
