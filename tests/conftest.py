@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from tests.kit.fork_server import Forks, forks as started_forks
+from tests.kit.memory import keep_files_in_memory
 from tests.kit.postgres import Server, server
 from tests.kit.processes import Project
 from tests.kit.projects import compile_sources, copy_scaffold
@@ -27,6 +28,7 @@ class PopulatedAt(Protocol):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare once, in the process that starts the others, what all processes of the tests load."""
+    keep_files_in_memory()
     if not hasattr(config, "workerinput"):
         compile_sources()
 
