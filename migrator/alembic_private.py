@@ -12,9 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations import Operations
-from alembic.operations.batch import ApplyBatchImpl
+from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
 from alembic.operations.ops import AlterColumnOp
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -178,3 +179,33 @@ def _alter_column(operations: Operations, operation: AlterColumnOp) -> None:
         table = (operation.schema, operation.table_name)
         impl.conversions.setdefault(table, {})[operation.column_name] = str(using)
     Operations._to_impl.dispatch(operation)(operations, operation)
+
+
+def alter_in_place(impl: DefaultImpl) -> None:
+    """Let the batch mode of this implementation alter each table in place, also for `recreate="always"`. Sends nothing.
+
+    A copy loses what is not reflected: triggers, privileges, policies, a second UNIQUE on the primary key. Columns keep their places.
+    """
+    impl.__dict__["alters_in_place"] = True
+
+
+_flush = BatchOperationsImpl.flush
+
+
+def _flush_in_place(batch: BatchOperationsImpl) -> None:
+    """Send the batch's operations, read at Alembic 1.20.1: with `recreate="never"` each is the implementation's own."""
+    if batch.recreate == "always" and getattr(batch.impl, "alters_in_place", False):
+        if batch.table_args:
+            raise CommandError(
+                f"{batch.table_name}: {batch.dialect.name} alters a table in place, and table_args are for a copy of it. "
+                "Give them on SQLite only, and add or drop each constraint with an operation of its own."
+            )
+        batch.recreate = "never"
+        for name, _, options in batch.batch:
+            if name == "add_column":
+                options.pop("insert_before", None)
+                options.pop("insert_after", None)
+    _flush(batch)
+
+
+BatchOperationsImpl.flush = _flush_in_place  # type: ignore[method-assign,assignment]

@@ -9,11 +9,11 @@ from typing import Protocol
 import pytest
 
 from tests.kit.fork_server import Forks, forks as started_forks
-from tests.kit.memory import keep_files_in_memory
 from tests.kit.postgres import Server, server
 from tests.kit.processes import Project
 from tests.kit.projects import compile_sources, copy_scaffold
 from tests.kit.warm.environment import callers_settings
+from tests.kit.warm.memory import keep_files_in_memory
 from tests.scaffold.templates import Files, Templates
 
 DIALECTS = ("sqlite", "postgresql")

@@ -133,6 +133,23 @@ def test_an_operation_is_heard_on_sqlite_and_then_done_as_alembic_does_it(tmp_pa
         assert connection.exec_driver_sql("SELECT v FROM t").scalar() == "2024-05-06"
 
 
+def test_a_batch_alters_in_place_where_its_implementation_is_told_to(postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url, poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (v integer); CREATE TABLE stock (v integer)")
+        tables = "SELECT relname, oid FROM pg_class WHERE relname IN ('t', 'stock') ORDER BY relname"
+        before = dict(connection.exec_driver_sql(tables).all())
+        for name in before:
+            context = MigrationContext.configure(connection)
+            if name == "t":
+                alembic_private.alter_in_place(context.impl)
+            with Operations(context).batch_alter_table(name, recreate="always") as batch:
+                batch.add_column(sa.Column("w", sa.Integer), insert_before="v")
+        after = dict(connection.exec_driver_sql(tables).all())
+    assert after["t"] == before["t"]
+    assert after["stock"] != before["stock"]
+
+
 def test_a_context_can_stand_in_the_place_of_another(config: Config, script: ScriptDirectory) -> None:
     from alembic import context
 

@@ -120,9 +120,11 @@ def _add_index(draw: st.DrawFn, database: Database, table: str) -> Operation | N
     return keys.AddIndex(table, database.name("ix"), _some(draw, names), way) if names else None
 
 
-def _add_unique(draw: st.DrawFn, database: Database, table: str) -> Operation:
-    names = [*sorted(database.tables[table].columns), "id"]
-    return keys.AddUnique(table, database.name("uq"), _some(draw, names))
+def _add_unique(draw: st.DrawFn, database: Database, table: str) -> Operation | None:
+    columns = _some(draw, [*sorted(database.tables[table].columns), "id"])
+    # Of two on the same columns SQLAlchemy reflects one on SQLite, so Alembic's batch could not drop the other.
+    known = {frozenset(unique) for unique in database.tables[table].uniques.values()}
+    return None if frozenset(columns) in known else keys.AddUnique(table, database.name("uq"), columns)
 
 
 def _add_parent(draw: st.DrawFn, database: Database, table: str) -> Operation | None:

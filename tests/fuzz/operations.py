@@ -31,9 +31,9 @@ def _written(column: Column) -> str:
     return f"sa.Column({column.name!r}, {KINDS[column.kind].source}, nullable={column.nullable}{default})"
 
 
-def batch(table: str, line: str, *, recreate: str = "'auto'") -> str:
-    """One line in a batch on this table; `recreate` is an expression."""
-    return f"with op.batch_alter_table({table!r}, recreate={recreate}) as batch:\n    {line}"
+def batch(table: str, line: str, *, recreate: str = "auto") -> str:
+    """One line in a batch on this table."""
+    return f"with op.batch_alter_table({table!r}, recreate={recreate!r}) as batch:\n    {line}"
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,7 @@ class ChangeColumn(InTable):
             changes.append(f"server_default={new.default!r}")
         else:
             changes.append(f"existing_server_default={old.default!r}")
-        # On PostgreSQL Alembic would build the table again as it reflects it, and a UNIQUE on the primary key would be lost.
-        recreate = f"{self.recreate!r} if op.get_bind().dialect.name == 'sqlite' else 'auto'"
-        return batch(self.table, f"batch.alter_column({old.name!r}, {', '.join(changes)})", recreate=recreate)
+        return batch(self.table, f"batch.alter_column({old.name!r}, {', '.join(changes)})", recreate=self.recreate)
 
     def fits(self, table: Table, database: Database) -> bool:
         old, new = self.before, self.after

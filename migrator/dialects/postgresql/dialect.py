@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from migrator.alembic_private import alter_in_place
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
 from migrator.dialects.postgresql.catalog import definitions, objects
@@ -127,6 +129,9 @@ class PostgreSQL(Dialect):
             schema = f", schema={item.schema!r}" if item.schema else ""
             return f"postgresql.ENUM({', '.join(map(repr, item.enums))}, name={item.name!r}{schema}, create_type=False)"
         return False
+
+    def offline(self, migration: MigrationContext) -> None:
+        alter_in_place(migration.impl)
 
     def remedy(self, cause: DBAPIError) -> str | None:
         state = sqlstate(cause) or ("08" if cause.connection_invalidated else "")

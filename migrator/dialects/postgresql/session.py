@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrator.alembic_private import alter_in_place
 from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
@@ -75,6 +76,7 @@ class PostgreSQLSession(Session):
 
     @contextmanager
     def writing(self, migration: MigrationContext) -> Iterator[None]:
+        alter_in_place(migration.impl)
         if self._lock is None:
             with super().writing(migration):
                 yield

@@ -30,7 +30,8 @@ for id_, meta in bind.execute(sa.select(replies.c.id, replies.c.meta)).all():
             "replies",
             f'add_column(sa.Column("author", {_AUTHOR}, server_default="agent", nullable=False))',
             'drop_column("author")',
-            recreate='"always"',
+            # On PostgreSQL stock Alembic copies the table and leaves its temporary name in a sequence and in constraints.
+            recreate="'always' if op.get_bind().dialect.name == 'sqlite' else 'auto'",
         ),
         only(
             "sqlite",
