@@ -12,7 +12,7 @@ from migrator import Migrator, StepFailed
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, execute, heads, logged, rows
 from tests.kit.fork_server import Forks, Job, Process, until
-from tests.kit.projects import NAME, creates, miniature
+from tests.kit.projects import NAME, creates, miniature, upgrading
 from tests.postgresql.sessions import session
 
 ANIMALS = creates("animals", NAME, then="INSERT INTO animals SELECT i, i::text FROM generate_series(1, 1000) i")
@@ -143,3 +143,35 @@ def upgrade():
     assert rows(postgres_url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == ["ix_events"]
     assert engine.upgrade().after == ("002",)
     assert ask(postgres_url, INVALID) == 0
+
+
+def broken_index(url: str, index: str, table: str) -> None:
+    """Leave an INVALID unique index on a table that holds the same name twice."""
+    execute(url, f"INSERT INTO {table} (name) VALUES ('ant'), ('ant')")
+    with pytest.raises(IntegrityError):
+        execute(url, f"CREATE UNIQUE INDEX CONCURRENTLY {index} ON {table} (name)")
+
+
+def test_an_invalid_index_of_another_schema_is_left_alone(postgres_url: str, tmp_path: Path) -> None:
+    config = miniature(tmp_path / "project", creates("animals", NAME), IF_NOT_EXISTS)
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    execute(postgres_url, "CREATE SCHEMA zoo")
+    execute(postgres_url, "CREATE TABLE zoo.animals (name text)")
+    broken_index(postgres_url, "ix_name", "zoo.animals")
+    assert Migrator(config, database_url=postgres_url).upgrade().after == ("002",)
+    assert rows(postgres_url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == ["zoo.ix_name"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [('"by.Name"', 'public."by.Name"'), ("By_Name", "public.by_name"), ('"by ""x"""', 'public."by ""x"""')],
+)
+def test_an_invalid_index_is_found_by_any_name(postgres_url: str, tmp_path: Path, written: str, shown: str) -> None:
+    index = f"CREATE UNIQUE INDEX IF NOT EXISTS {written} ON public.animals (name)"
+    config = miniature(tmp_path / "project", creates("animals", NAME), upgrading(f"op.execute('''{index}''')"))
+    Migrator(config, database_url=postgres_url).upgrade("001")
+    broken_index(postgres_url, written, "animals")
+    with pytest.raises(StepFailed) as refused:
+        Migrator(config, database_url=postgres_url).upgrade()
+    assert refused.value.code == "index-invalid"
+    assert f"The index {shown} is INVALID" in str(refused.value)

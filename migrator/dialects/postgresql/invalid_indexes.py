@@ -5,35 +5,50 @@ the index of each partition is attached. https://www.postgresql.org/docs/current
 """
 
 import re
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?'
+_WORD = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _CREATED = re.compile(
-    rf"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})\s+ON\s+({_NAME})", re.I
+    r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?"
+    rf"({_WORD})\s+ON\s+(?:ONLY\s+)?({_WORD}(?:\s*\.\s*{_WORD})?)",
+    re.I,
 )
-_INVALID = """
-    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1
+# An index is always in the schema of its table.
+_FOUND = """
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid OR c.relkind <> 'i' AS valid
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = :name AND n.oid = coalesce(
+        (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(:table)), to_regnamespace(quote_ident(current_schema())))
 """
 
 
-def created_by(statement: str) -> str | None:
-    """Return the name, without its schema, of the index that a statement creates; None if it does something else."""
+class Created(NamedTuple):
+    """An index as the statement that creates it names it."""
+
+    name: str
+    """As the catalog has it."""
+    table: str
+    """As it is written, perhaps quoted and with its schema."""
+
+
+def created_by(statement: str) -> Created | None:
+    """Return the index that a statement creates; None if it does something else."""
     created = _CREATED.match(statement)
-    return None if created is None else created[1].rpartition(".")[2].strip('"').replace('""', '"')
+    if created is None:
+        return None
+    name = created[1]
+    return Created(name[1:-1].replace('""', '"') if name.startswith('"') else name.lower(), created[2])
 
 
-def exists(connection: Connection, name: str) -> bool:
-    """Return whether there is an index of that name in the search path, valid or not. Reads only."""
-    asked = sa.text(
-        "SELECT count(*) FROM pg_class WHERE relname = :name AND relkind IN ('i', 'I') AND pg_table_is_visible(oid)"
-    )
-    return bool(connection.execute(asked, {"name": name}).scalar_one())
+def exists(connection: Connection, index: Created) -> bool:
+    """Return whether there is an index of that name in the schema of its table, valid or not. Reads only."""
+    return connection.execute(sa.text(_FOUND), index._asdict()).first() is not None
 
 
-def invalid(connection: Connection, names: set[str]) -> list[str]:
-    """Return those of the indexes that are INVALID, quoted and with their schema. Reads only."""
-    names_in_full = connection.execute(sa.text(_INVALID)).scalars()
-    return [full for full in names_in_full if full.rpartition(".")[2].strip('"').replace('""', '"') in names]
+def invalid(connection: Connection, index: Created) -> str | None:
+    """Return the index's name, quoted and with its schema, if it is INVALID. Reads only."""
+    found = connection.execute(sa.text(_FOUND), index._asdict()).first()
+    return found.name if found and not found.valid else None

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from migrator.alembic_private import alter_in_place
 from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
-from migrator.dialects.postgresql.invalid_indexes import created_by, exists, invalid
+from migrator.dialects.postgresql.invalid_indexes import Created, created_by, exists, invalid
 from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
 from migrator.dialects.postgresql.watch import Watch
@@ -49,7 +49,7 @@ class PostgreSQLSession(Session):
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
         super().__init__(dialect, connection, settings)
-        self._indexes: set[str] = set()
+        self._indexes: set[Created] = set()
         self._search_path: str | None = None
         self._user: str | None = None
         self._driver: Any = None
@@ -161,20 +161,20 @@ class PostgreSQLSession(Session):
 
     def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         # Only these can end with an INVALID index, or take one for their own.
-        if ("CONCURRENTLY" in statement.upper() or "EXISTS" in statement.upper()) and (name := created_by(statement)):
-            self._indexes.add(name)
+        if ("CONCURRENTLY" in statement.upper() or "EXISTS" in statement.upper()) and (index := created_by(statement)):
+            self._indexes.add(index)
 
     def already_done(self, statement: str, *, begun: bool) -> bool:
-        name = created_by(statement)
-        if name is None:
+        index = created_by(statement)
+        if index is None:
             return not begun
-        for broken in invalid(self.connection, {name}):
+        if broken := invalid(self.connection, index):
             self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}")
-        return exists(self.connection, name)
+        return exists(self.connection, index)
 
     def left_partial(self, statement: str) -> bool:
-        name = created_by(statement)
-        return name is not None and bool(invalid(self.connection, {name}))
+        index = created_by(statement)
+        return index is not None and invalid(self.connection, index) is not None
 
     def may_write(self, functions: set[str]) -> bool:
         if functions & _WRITING:
@@ -240,7 +240,7 @@ class PostgreSQLSession(Session):
             yield other
 
     def invalid_indexes(self) -> tuple[str, ...]:
-        broken = invalid(self.connection, self._indexes) if self._indexes else []
+        broken = [name for index in sorted(self._indexes) if (name := invalid(self.connection, index))]
         if not broken:
             self._indexes.clear()
         return tuple(broken)
