@@ -1,5 +1,6 @@
 """Which revision a database is at, told by its schema alone."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from migrator.schema.snapshot import Snapshot, snapshot, tables_in
 
 _SHOWN = 3  # matches
 _TABLES_NAMED = 10
+_KEY = re.compile(r"\((.+?)\) REFERENCES ")
 
 
 def look(connection: Connection, replay: Replay) -> Verdict:
@@ -62,9 +64,16 @@ class History:
 
     def _extra(self, it: Difference, there: Snapshot) -> str | None:
         """Return in words what may stay where it is: every statement of the history does there what it does elsewhere."""
-        if it.wanted is not None or it.object is None or it.found is None:
+        if it.wanted is not None or it.found is None:
             return None
         free = self._free_columns(there[it.table])
+        if it.kind == "foreign key" and (key := _KEY.match(it.found)):
+            # One that deletes rows would make more of a DELETE than the history means.
+            if {name.strip('"') for name in key[1].split(", ")} <= free and "ON DELETE CASCADE" not in it.found:
+                return f"the foreign key of {it.table}.{key[1]}"
+            return None
+        if it.object is None:
+            return None
         if it.kind == "column" and it.object in free:
             return f"the column {it.table}.{it.object}"
         if it.kind == "index" and not it.found.startswith("unique "):

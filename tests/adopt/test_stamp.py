@@ -77,15 +77,18 @@ def test_columns_and_indexes_that_no_revision_makes_are_left_alone_and_listed(
         "ALTER TABLE users ADD COLUMN points INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX by_nickname ON users (nickname)",
         "CREATE TABLE notes (id INTEGER PRIMARY KEY)",
+        "ALTER TABLE users ADD COLUMN note_id INTEGER REFERENCES notes (id)",
     )
     before = data(database_url)
-    extra = "notes, the column users.nickname, the column users.points, the index by_nickname on users"
+    columns = "the column users.nickname, the column users.points, the column users.note_id"
+    extra = f"notes, {columns}, the foreign key of users.note_id, the index by_nickname on users"
     shown = cli(capsys, database_url, "adopt", "--dry-run").stdout
     assert "The database has the schema of revision 005, and more that no revision creates;" in shown
     assert f"Left alone, because no revision creates them: {extra}" in shown
     document = json.loads(cli(capsys, database_url, "adopt", "--json").stdout)
     assert (document["revision"], document["exact"], document["stamped"]) == ("005", True, True)
-    assert [each["object"] for each in document["left_alone"]] == ["nickname", "points", "by_nickname"]
+    kinds = [each["kind"] for each in document["left_alone"]]
+    assert kinds == ["column", "column", "column", "foreign key", "index"]
     with caplog.at_level(logging.INFO, "migrator"):
         assert engine(database_url).stamp("005", purge=True).after == ("005",)
     assert "Left alone, because no revision creates them: the column users.nickname" in caplog.text
@@ -98,6 +101,7 @@ def test_columns_and_indexes_that_no_revision_makes_are_left_alone_and_listed(
         "CREATE UNIQUE INDEX one_tier ON users (id, tier)",
         "CREATE INDEX ix_reports_status ON users (tier)",
         "ALTER TABLE datasets ADD COLUMN context TEXT",
+        "ALTER TABLE users ADD COLUMN other INTEGER REFERENCES users (id) ON DELETE CASCADE",
     ],
 )
 def test_what_a_statement_of_the_history_may_meet_is_not_extra(sqlite_url: str, statement: str) -> None:
