@@ -21,6 +21,7 @@ from migrator.errors.tree import MigratorError
 from migrator.masking import mask
 from migrator.results import Report
 from migrator.runner.alembic_errors import translate_alembic_errors
+from migrator.runner.env_errors import unconnected
 from migrator.runner.request import REPORT, REQUEST, SETTINGS, Request
 from migrator.settings import NAMED, Settings
 from migrator.url import driver_url
@@ -150,10 +151,12 @@ class Project:
                 raise
             except CommandError as raised:
                 raise _with_progress(raised, error("alembic", text=str(raised))) from raised
-            except OSError as raised:
-                if raised.filename is None:
+            except Exception as raised:
+                refused = unconnected(raised, made)
+                if isinstance(raised, OSError) and raised.filename is not None:
+                    refused = error("file-unusable", path=raised.filename, reason=raised.strerror)
+                if refused is None:
                     raise
-                refused = error("file-unusable", path=raised.filename, reason=raised.strerror)
                 raise _with_progress(raised, refused) from raised
             return made
 

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import make_url
 
-from migrator import DatabaseError, HistoryError, Migrator
+from migrator import DatabaseError, HistoryError, Migrator, MigratorError
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, heads, logged, rows, state, tables
 from tests.kit.doors import DOORS, Door, alembic_project
@@ -205,3 +205,24 @@ def test_an_env_py_that_goes_elsewhere_is_refused(sqlite_url: str, tmp_path: Pat
     (ini.parent / ".env").write_text("damaged, and of no concern to who connects by himself\n")
     command.upgrade(Config(str(ini)), "head")
     assert heads(sqlite_url) == ["001"]
+
+
+@pytest.mark.parametrize(
+    ("template", "url", "code"),
+    [
+        ("generic", "driver://user:pass@localhost/dbname", "url-unusable"),
+        ("generic", "postgresql+nothing://ada:secret@127.0.0.1/x", "url-unusable"),
+        ("generic", "sqlite:///a.db?timeout=x", "url-unusable"),
+        ("async", "sqlite:///a.db?timeout=x", "url-unusable"),
+        ("generic", "postgresql+psycopg2://ada:secret@127.0.0.1:1/x", "database-unreachable"),
+        ("async", "postgresql://ada:secret@127.0.0.1:1/x", "database-unreachable"),
+        ("generic", "sqlite:////no/such/folder/a.db", "database-unreachable"),
+    ],
+)
+def test_a_database_that_env_py_cannot_reach_is_told(tmp_path: Path, template: str, url: str, code: str) -> None:
+    config = alembic_project(template)(tmp_path / "project", ANIMALS, url=url)
+    for work in (Migrator(config).upgrade, Migrator(config).status):
+        with pytest.raises(MigratorError) as refused:
+            work()
+        assert refused.value.code == code
+        assert "secret" not in str(refused.value)
