@@ -225,11 +225,23 @@ class Migrator(Project):
         from migrator.adopt import match, other_runners
         from migrator.results.adoption import Adoption
 
+        self._refuse_ahead(heads, migration)
         replay = self._replay(migration)
         verdict = match.look(replay.connection, replay)
         connection = replay.connection
         runners = other_runners.present(connection)
         return Adoption(heads, verdict, other_runners.imported(connection), runners=runners), replay
+
+    def _refuse_ahead(self, heads: tuple[str, ...], migration: MigrationContext) -> None:
+        """Raise HistoryError for a database at a revision that the log knows and the files do not: it would be stamped backwards."""
+        from migrator.history import stored_texts
+
+        assert migration.script is not None
+        assert migration.connection is not None
+        log = Log.of(migration, self.settings)
+        known = [head for head in heads if log.last_run(migration.connection, head) is not None]
+        if gone := stored_texts.missing(migration.script, known, log, migration.connection):
+            raise stored_texts.ahead(gone)
 
     def _bridged(
         self, found: "Adoption", earlier: "Replay", heads: tuple[str, ...], migration: MigrationContext

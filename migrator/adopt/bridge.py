@@ -13,6 +13,7 @@ from migrator.adopt import trial
 from migrator.adopt.bridge_words import Words
 from migrator.adopt.operations import Operations
 from migrator.errors import error
+from migrator.errors.printable import printable
 from migrator.errors.program import program
 from migrator.results.adoption import Adoption
 from migrator.schema.replay import Replay
@@ -60,7 +61,9 @@ def write_for(connection: Connection, replay: Replay, found: Adoption) -> Adopti
             parts.append(load(tried).upgrade)
         unfixed = (*words.refused(operations), *trial.unfixed(connection, replay, best, parts))
     state = (_INCOMPLETE if unfixed else _COMPLETE).format(command=command)
-    comments = "\n".join([*(f"    # It {step}." for step in steps), *(f"    # NOT FIXED: {text}" for text in unfixed)])
+    # What a database calls its columns must not end a comment.
+    said = [*(f"It {step}." for step in steps), *(f"NOT FIXED: {text}" for text in unfixed)]
+    comments = "\n".join(f"    # {printable(line)}" for line in said)
     text = _FILE.format(revision=best.revision, state=state, imports=imports, comments=comments, body=body)
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -82,8 +85,12 @@ def imports_for(body: str, dialect: str) -> str:
 
 
 def load(path: Path) -> ModuleType:
-    """Load a bridge that `write_for` wrote."""
-    return load_python_file(path.parent, path.name)
+    """Load a bridge that `write_for` wrote, and that its reader may have changed. Raises HistoryError where it does not load."""
+    try:
+        return load_python_file(path.parent, path.name)
+    except Exception as broken:
+        reason = f"{type(broken).__name__}: {broken}"
+        raise error("bridge-broken", path=path, reason=" ".join(reason.split())) from broken
 
 
 def target_of(path: Path) -> str:

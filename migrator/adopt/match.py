@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy.engine import Connection
 
 from migrator.adopt.other_runners import TABLES
-from migrator.dialects.schema_object import SchemaObject
+from migrator.dialects.schema_object import Column, SchemaObject
 from migrator.errors import error
 from migrator.results.adoption import Adoption, Difference, Match, Verdict
 from migrator.schema.compare import compare
@@ -16,12 +16,15 @@ from migrator.schema.snapshot import Snapshot, snapshot, tables_in
 
 _SHOWN = 3  # matches
 _TABLES_NAMED = 10
+_NULL = re.compile(r"[\s(]*NULL\b", re.IGNORECASE)
 _KEY = re.compile(r"\((.+?)\) REFERENCES ")
 
 
 def look(connection: Connection, replay: Replay) -> Verdict:
     """Compare the connected database with every revision. Reads only."""
     schemas = replay.schemas  # first, so that no transaction of the connected database is open meanwhile
+    if schemas.keys() == {"base"}:
+        raise error("adopt-no-revisions", path=replay.script.dir)
     return judge(found(connection, replay), schemas, not_compared=replay.dialect.not_compared)
 
 
@@ -66,7 +69,7 @@ class History:
         """Return in words what may stay where it is: every statement of the history does there what it does elsewhere."""
         if it.wanted is not None or it.found is None:
             return None
-        free = self._free_columns(there[it.table])
+        free = self._free_columns(there[it.table], there)
         if it.kind == "foreign key" and (key := _KEY.match(it.found)):
             # One that deletes rows would make more of a DELETE than the history means.
             if {name.strip('"') for name in key[1].split(", ")} <= free and "ON DELETE CASCADE" not in it.found:
@@ -81,17 +84,29 @@ class History:
             return None if known else f"the index {it.object} on {it.table}"
         return None
 
-    def _free_columns(self, table: SchemaObject) -> set[str]:
+    def _free_columns(self, table: SchemaObject, there: Snapshot) -> set[str]:
         """Return the columns of no revision that an INSERT need not name."""
-        found = {
-            c.name for c in table.columns if c.nullable or c.default is not None or c.extra.startswith("GENERATED")
-        }
+        found = {c.name for c in table.columns if _is_free(c, there)}
         return {name for name in found if (table.name, name) not in self._columns}
 
 
+def _is_free(column: Column, there: Snapshot) -> bool:
+    """Return whether a row may leave the column out."""
+    if column.extra.startswith("GENERATED"):
+        return True
+    if column.default is not None and not _NULL.match(column.default):
+        return True
+    domain = there.get(f"type {column.type}")
+    says = "" if domain is None else domain.definition
+    return " DEFAULT " in says or (column.nullable and "NULL" not in says)
+
+
 def found(connection: Connection, replay: Replay) -> Snapshot:
-    """Return the connected database's schema, without the tables of this tool and of other runners. Reads only."""
-    return snapshot(connection, replay.dialect, ignore=replay.tools_tables | TABLES)
+    """Return the connected database's schema, without the tables of this tool and of other runners. Reads only.
+
+    A table that the history makes is the history's, whatever its name is.
+    """
+    return snapshot(connection, replay.dialect, ignore=replay.tools_tables | (TABLES - replay.known_tables))
 
 
 def check(adoption: Adoption, *, accept_harmless: bool) -> None:

@@ -78,7 +78,7 @@ def _real(match: Match) -> set[_Key]:
 def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: set[str], scratch: Replayed) -> None:
     """Replace the tables that differ with the database's own: all of them where their SQL is stored, else as SQLAlchemy reflects them."""
     made, dialect, target = snapshot(scratch.connection, replay.dialect), replay.dialect, scratch.connection
-    texts = dialect.definitions(connection, replay.tools_tables | TABLES)
+    texts = dialect.definitions(connection, replay.tools_tables | (TABLES - replay.known_tables))
     quote = target.dialect.identifier_preparer.quote_identifier
     # What has its schema in front is not replaced: it may be the user's, where the scratch place is a schema among theirs.
     kept = replay.tools_tables if texts else {name for name in made if name not in differing or "." in name}

@@ -7,6 +7,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from migrator.errors.printable import printable
 from migrator.errors.program import program
 
 
@@ -21,7 +22,7 @@ def show(*, verbose: bool, quiet: bool) -> None:
     def show_warning(message: Warning | str, *_: object) -> None:
         if str(message) not in shown:  # the settings may be read twice, in the fast path and in the engine
             shown.add(str(message))
-            print(f"warning: {message}", file=sys.stderr)
+            print(f"warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
 
     warnings.showwarning = show_warning  # type: ignore[assignment]
     if quiet:

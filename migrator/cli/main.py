@@ -47,12 +47,12 @@ def _run(command: Command, options: argparse.Namespace) -> int:
     try:
         return command.run(_engine(command, options), options)
     except KeyboardInterrupt as interrupt:
-        output.say(interrupted(interrupt) if command.needs_project else "Interrupted.", file=sys.stderr)
+        output.say(interrupted(interrupt) if command.needs_project else "Interrupted.", lines=True, file=sys.stderr)
         return 2
     except Exception as problem:
         return _fail(problem, options)
     except BaseException as ending:  # asyncio.CancelledError from a revision; sys.exit() from env.py
-        print(ended(ending), file=sys.stderr)
+        output.say(ended(ending), lines=True, file=sys.stderr)
         return 2
 
 
@@ -101,9 +101,9 @@ def _fail(problem: Exception, options: argparse.Namespace) -> int:
         gone.progress = getattr(problem, "progress", None)
         problem = gone
     if isinstance(problem, MigratorError):
-        output.say(f"error: {problem}", file=sys.stderr)
+        output.say(f"error: {problem}", lines=True, file=sys.stderr)
         return problem.exit_code
-    output.say(unexpected(problem, options.config, options.database_url), file=sys.stderr)
+    output.say(unexpected(problem, options.config, options.database_url), lines=True, file=sys.stderr)
     return 2
 
 

@@ -20,9 +20,9 @@ _GREEN, _YELLOW, _PLAIN = "\033[32m", "\033[33m", "\033[0m"
 _DONE = {"upgrade": "Applied", "downgrade": "Reverted", "stamp": "Stamped"}
 
 
-def say(text: str, *, file: TextIO | None = None) -> None:
-    """Print a text of one line or more; its control characters are escaped."""
-    print(printable(text, lines=True), file=file)
+def say(text: str, *, lines: bool = False, file: TextIO | None = None) -> None:
+    """Print a line; its control characters are escaped. `lines` is for a text of several, in which no name from elsewhere stands raw."""
+    print(printable(text, lines=lines), file=file)
 
 
 def report(done: "Report", *, quiet: bool = False) -> None:
@@ -31,11 +31,13 @@ def report(done: "Report", *, quiet: bool = False) -> None:
         return
     after = heads(done.after)
     if not done.steps:
-        say(f"{done.url}\nNothing to do: the database is at {after}.")
+        say(done.url)
+        say(f"Nothing to do: the database is at {after}.")
         return
     names = printable(", ".join(step.revision for step in done.steps))
     count = f"{len(done.steps)} revision{'s' if len(done.steps) != 1 else ''}"
-    say(f"{done.url}\n{_DONE[done.steps[0].direction]} {count} in {done.seconds:.2f} s: {names}.")
+    say(done.url)
+    say(f"{_DONE[done.steps[0].direction]} {count} in {done.seconds:.2f} s: {names}.")
     say(f"The database was at {heads(done.before)} and is at {after}.")
 
 

@@ -42,11 +42,11 @@ def asked_for(work: Callable[..., "Report"], options: argparse.Namespace) -> "Re
 
 def _is_allowed(refusal: "MigratorError", *, yes: bool) -> bool:
     """Show why it is refused, with the stored texts that would be run, and ask whether to continue."""
-    output.say(str(refusal).rpartition("\n")[0], file=sys.stderr)
+    output.say(str(refusal).rpartition("\n")[0], lines=True, file=sys.stderr)
     texts: Mapping[str, Any] = refusal.fields.get("texts", {})
     for name, text in texts.items():
         heading = f"--- revision {printable(name)}, as it was applied; its file is gone"
-        output.say(f"{heading}\n{text}", file=sys.stderr)
+        output.say(f"{heading}\n{text}", lines=True, file=sys.stderr)
     if yes or sys.stdin is None or not sys.stdin.isatty():
         return yes
     print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)

@@ -24,9 +24,12 @@ class OtherRunner:
 
     table: str
     runner: str
-    entries: int
+    entries: int | None
+    """None where the table cannot be read."""
 
     def __str__(self) -> str:
+        if self.entries is None:
+            return f"{self.table} of {self.runner}, which cannot be read"
         return f"{self.table} of {self.runner}, with {self.entries:,} entr{'y' if self.entries == 1 else 'ies'}"
 
 

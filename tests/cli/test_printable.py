@@ -25,13 +25,14 @@ def test_only_what_has_no_shape_of_its_own_is_escaped() -> None:
 
 
 def test_every_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say(f"{EVIL}\nnext")
+    output.say(f"{EVIL}\nnext", lines=True)
+    output.say("one\ntwo")
     output.table(("one", "two"), [(EVIL, f"{EVIL}\tx\ny")])
     output.report(Report("url", (EVIL,), ("b",), (Applied(EVIL, "upgrade", "", 1.0),)))
     print(output.heads((EVIL,)))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == [SHOWN, "next", f"{SHOWN}\t{SHOWN}\\tx\\ny"]
-    assert lines[3:] == [
+    assert lines[:4] == [SHOWN, "next", r"one\ntwo", f"{SHOWN}\t{SHOWN}\\tx\\ny"]
+    assert lines[4:] == [
         "url",
         f"Applied 1 revision in 1.00 s: {SHOWN}.",
         f"The database was at {SHOWN} and is at b.",

@@ -44,9 +44,8 @@ def _show(adoption: "Adoption") -> None:
         output.say(f"Written, not run: {adoption.bridge}")
         for step in adoption.steps:
             output.say(f"  It {step}.")
-        output.say(
-            f"It takes the database to {best.revision}. Read it, then run it:\n  {program()} adopt --bridge {adoption.bridge}"
-        )
+        output.say(f"It takes the database to {best.revision}. Read it, then run it:")
+        output.say(f"  {program()} adopt --bridge {adoption.bridge}")
         return
     output.say(f"The database has {_the_schema_of(best)}; every revision was replayed and compared.")
     if adoption.verdict.not_compared:

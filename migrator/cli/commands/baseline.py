@@ -15,7 +15,7 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
     """Write the models and the first revision, stamp the database, and print what was written."""
     written = engine.baseline(options.models)
     if not options.quiet:
-        print(
+        output.say(
             f"Wrote the models to {written.models} and the revision to {written.revision}: {', '.join(written.tables)}."
         )
     if written.report is not None:

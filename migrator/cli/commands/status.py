@@ -24,11 +24,10 @@ def run(engine: "Migrator", options: argparse.Namespace) -> int:
 def _show(status: "Status") -> None:
     output.table(("revision", "state", "applied at", "took", "description"), [_row(each) for each in status.revisions])
     applied = len(status.revisions) - len(status.pending)
-    output.say(
-        f"{status.url}\nThe database is at {output.heads(status.at)}: {applied} applied, {len(status.pending)} pending."
-    )
+    output.say(status.url)
+    output.say(f"The database is at {output.heads(status.at)}: {applied} applied, {len(status.pending)} pending.")
     if len(status.heads) > 1:
-        print(f"The history has {len(status.heads)} heads: {output.heads(status.heads)}.")
+        output.say(f"The history has {len(status.heads)} heads: {output.heads(status.heads)}.")
 
 
 def _row(revision: "Revision") -> tuple[str, ...]:

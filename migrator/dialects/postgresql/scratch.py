@@ -156,7 +156,11 @@ def _prepare(connection: Connection, admin: Engine, there: sa.URL, schemas: Coll
         for schema in sorted(wanted):
             made.exec_driver_sql(f"CREATE SCHEMA {quote(schema)}")
     if not usual:
-        _execute(admin, f"ALTER DATABASE {there.database} SET search_path TO {path or quote('')}".replace("%", "%%"))
+        with (
+            admin.connect() as session
+        ):  # the value came from a database: it is handed on as one, and never stands in a statement
+            session.execute(sa.text("SELECT set_config('search_path', :path, false)"), {"path": path})
+            session.exec_driver_sql(f"ALTER DATABASE {there.database} SET search_path FROM CURRENT")
 
 
 def _creates_extension(texts: str, name: str) -> bool:

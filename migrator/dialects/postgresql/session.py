@@ -169,7 +169,7 @@ class PostgreSQLSession(Session):
         if index is None:
             return not begun
         if broken := invalid(self.connection, index):
-            self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}")
+            self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}".replace("%", "%%"))
         return exists(self.connection, index)
 
     def left_partial(self, statement: str) -> bool:

@@ -59,6 +59,16 @@ TEXTS: dict[str, Message] = {
         "The file {path} is not a bridge that adopt has written.",
         "Write one, read it, and name it:\n  {cli} adopt --fix",
     ),
+    "adopt-no-revisions": Message(
+        HistoryError,
+        "There is no revision in {path} that the database could be at.",
+        "Start the history from this database:\n  {cli} baseline",
+    ),
+    "bridge-broken": Message(
+        HistoryError,
+        "The bridge {path} cannot be loaded: {reason!l}",
+        "Correct it, or write it again:\n  {cli} adopt --fix",
+    ),
     "baseline-not-first": Message(
         HistoryError,
         "A baseline begins a history, and there is one: revisions in {path}, or the database is at {at!h}.",
