@@ -109,6 +109,13 @@ TEXTS: dict[str, Message] = {
         "Say in the revision what happens to it (drop it, or create it again). If it is meant to go, write this next to `revision`:\n"
         "{accept}\n(the setting accept_loss takes the same texts, if the file is not yours). Then run it again:\n  {cli} {direction}",
     ),
+    "rebuild-deletes-children": Message(
+        StepFailed,
+        "Revision {revision} ({path}) rebuilds the table {table} in a transaction of its own, with foreign keys on: SQLite would delete or "
+        "change rows of {children!c}.",
+        "Let the revision switch foreign keys on after the rebuild, or rebuild before it begins a transaction. Then run it again:\n"
+        "  {cli} {direction}",
+    ),
     "values-unfit": Message(
         StepFailed,
         "Revision {revision} ({path}) changes the type of columns of {table} on SQLite, and their values would be lost or read as "

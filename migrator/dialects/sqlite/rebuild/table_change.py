@@ -69,6 +69,7 @@ class TableChange:
         batch, merge = self._batch, self.merge
         columns = parse(self.text).columns
         using = self.impl.conversions.pop((batch.table.schema, batch.table.name), {})
+        self._declared = bool(using)
         names = [
             name
             for name, transfer in batch.column_transfers.items()
@@ -115,7 +116,7 @@ class TableChange:
     def directly(self) -> bool:
         """Change the table without a new one, and return whether SQLite could. Nothing is left of a try that it refuses."""
         merge = self.merge
-        if merge.lost or not merge.direct or not (merge.removed or merge.added or self._renames):
+        if merge.lost or not merge.direct or self._declared or not (merge.removed or merge.added or self._renames):
             return False
         where = f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)}"
         kept = {dependent.name for dependent in self._dependents}
@@ -139,7 +140,8 @@ class TableChange:
     def create(self) -> None:
         """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
 
-        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small" or "values-unfit", before anything is changed.
+        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small", "values-unfit" or "rebuild-deletes-children", before
+        anything is changed.
         """
         self.step.refuse(self.name, self.merge.lost)
         leftovers.refuse(self.connection, self.schema, self.new_name, self.name)
@@ -147,7 +149,7 @@ class TableChange:
         self.step.refuse_unfit(self.name, *self._rows.look(self.name))
         for words in self.merge.taken_along:
             _log.warning("Dropping a column also drops the key that it is a part of, as on PostgreSQL: %s", words)
-        self._run("PRAGMA foreign_keys = OFF")  # an autocommit_block() may have had them switched on
+        self._switch_keys_off()
         self._watch_keys()
         gone = tuple(column.name for column in self.merge.removed)
         self.step.doubt(self.connection, self.schema, self.name, gone)
@@ -161,6 +163,14 @@ class TableChange:
         own = not has_rowids or sql_texts.has_rowid_column(self._ask, self.schema, self.new_name)
         columns = (*self.merge.old.columns, *parse(self.text).columns)
         self._rows.copy(self.name, self.new_name, rowid=None if own else rows.free_rowid(columns))
+
+    def _switch_keys_off(self) -> None:
+        """Let DROP TABLE delete no row of another table. An autocommit_block() may have had foreign keys switched on."""
+        self._run("PRAGMA foreign_keys = OFF")  # ignored silently inside a transaction
+        if self._ask("PRAGMA foreign_keys")[0][0]:
+            children = sorted(self.step.keys.children(self.name)) if self.schema == "main" else [self.name]
+            if children:
+                raise error("rebuild-deletes-children", table=self.name, children=children)
 
     def _watch_keys(self) -> None:
         """Note the keys that the rebuild may break: copying every row breaks none, unless a key is new or its columns are converted."""
