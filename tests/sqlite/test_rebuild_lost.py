@@ -53,7 +53,116 @@ def test_a_declared_conversion_is_made_whatever_else_the_batch_does(also: str, t
         "with op.batch_alter_table('t') as batch:\n"
         f"    batch.alter_column('d', {renamed}type_=sa.Integer(), existing_type=sa.Integer(), sqlite_using='d * 60')\n"
     )
-    body += {"add": "    batch.add_column(sa.Column('x', sa.Integer))", "drop": "    batch.drop_column('c')"}.get(also, "")
+    body += {"add": "    batch.add_column(sa.Column('x', sa.Integer))", "drop": "    batch.drop_column('c')"}.get(
+        also, ""
+    )
     with project(tmp_path, upgrading(body), before=T) as ours:
         ours.upgrade()
         assert ours.ask(f"SELECT {'e' if renamed else 'd'} FROM t") == [300]
+
+
+def test_names_are_compared_as_sqlite_compares_them(tmp_path: Path) -> None:
+    """Only the letters of ASCII are the same in upper and lower case; an index in the temporary schema is another one."""
+    before = 'CREATE TABLE t (id INTEGER PRIMARY KEY, É VARCHAR(5), é INTEGER, k INTEGER); CREATE UNIQUE INDEX "ix_é" ON t (é);'
+    body = (
+        "with op.batch_alter_table('t') as batch:\n    batch.alter_column('É', type_=sa.String(50))\n"
+        "op.execute('CREATE INDEX \"ix_É\" ON t (É)')\n"
+        "op.execute('CREATE TEMP TABLE tmp (a)')\n"
+        "op.execute('CREATE INDEX temp.\"ix_é\" ON tmp (a)')\n"
+    )
+    with project(tmp_path, upgrading(body), before=before + "INSERT INTO t VALUES (1, 'a', 2, 3);") as ours:
+        ours.upgrade()
+        assert {"ix_é", "ix_É"} <= ours.schema().keys()
+        assert "UNIQUE" in ours.schema()["ix_é"]
+        assert "VARCHAR(50)" in ours.schema()["t"]
+        assert ours.ask("SELECT * FROM t") == [(1, "a", 2, 3)]
+
+
+def test_a_temporary_trigger_takes_no_other_triggers_place(tmp_path: Path) -> None:
+    before = (
+        T
+        + "CREATE TABLE said (what TEXT); CREATE TRIGGER x AFTER INSERT ON t BEGIN INSERT INTO said VALUES ('x'); END;"
+    )
+    body = (
+        "with op.batch_alter_table('t') as batch:\n    batch.alter_column('c', type_=sa.String(50))\n"
+        "op.execute('CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END')\n"
+        "op.execute('CREATE TEMP TABLE said (a)')\nop.execute('DROP TABLE said')"
+    )
+    with project(tmp_path, upgrading(body), before=before) as ours:
+        ours.upgrade()
+        assert {"x", "said"} <= ours.schema().keys()
+
+
+VIEWS = T + "CREATE VIEW v AS SELECT * FROM t; CREATE VIEW w AS SELECT d FROM v;"
+TRIGGER_OF = T + (
+    "CREATE TABLE said (what TEXT);CREATE TRIGGER x AFTER UPDATE OF c ON t BEGIN INSERT INTO said VALUES ('x'); END;"
+)
+INSERTS_ALL = T + (
+    "CREATE TABLE other (id INTEGER PRIMARY KEY); CREATE TRIGGER x AFTER INSERT ON other BEGIN INSERT INTO t VALUES (9, 'x', 1); END;"
+)
+DROPPED = "with op.batch_alter_table('t'{}) as batch:\n    batch.drop_column('{}')"
+AWAY = """
+op.execute('ALTER TABLE t RENAME TO t_old')
+op.execute('CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(50), d INTEGER)')
+op.execute('INSERT INTO t SELECT * FROM t_old')
+op.execute('DROP TABLE t_old')
+"""
+INDEXED = TRIGGER_OF + "CREATE UNIQUE INDEX ix ON t (c);"
+BROKEN = {
+    "a view on a view": (VIEWS, DROPPED.format("", "d"), {"view w"}),
+    "a view on a view, rebuilt": (VIEWS, DROPPED.format(", recreate='always'", "d"), {"view w"}),
+    "a trigger OF a column, dropped directly": (TRIGGER_OF, DROPPED.format("", "c"), {"t: trigger x"}),
+    "a trigger OF a column, in SQL": (TRIGGER_OF, "op.execute('ALTER TABLE t DROP COLUMN c')", {"t: trigger x"}),
+    "a trigger that inserts whole rows": (
+        INSERTS_ALL,
+        "with op.batch_alter_table('t') as batch:\n    batch.add_column(sa.Column('e', sa.Integer))",
+        {"other: trigger x"},
+    ),
+    "a trigger that inserts whole rows, without batch": (
+        INSERTS_ALL,
+        "op.add_column('t', sa.Column('e', sa.Integer))",
+        {"other: trigger x"},
+    ),
+    "a rebuild in SQL by renaming away": (INDEXED, AWAY, {"t: index ix", "t: trigger x"}),
+    "what refers to the table renamed away": (
+        T + "CREATE TABLE k (t_id INTEGER REFERENCES t (id)); CREATE VIEW v AS SELECT * FROM t;",
+        AWAY,
+        {"k: its foreign key, which refers to t_old now", "view v"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_would_no_longer_work_stops_the_step(case: str, tmp_path: Path) -> None:
+    before, body, lost = BROKEN[case]
+    with project(tmp_path, upgrading(body), before=before) as ours:
+        schema = ours.schema()
+        with pytest.raises(StepFailed) as caught:
+            ours.upgrade()
+        assert (caught.value.code, set(caught.value.fields["lost"])) == ("rebuild-loses", lost)
+        assert ours.schema() == schema
+
+
+WORKING = {
+    "made again": (
+        INDEXED,
+        AWAY + "op.execute('CREATE UNIQUE INDEX ix ON t (c)')\n"
+        "op.execute(\"CREATE TRIGGER x AFTER UPDATE OF c ON t BEGIN INSERT INTO said VALUES ('x'); END\")",
+    ),
+    "renamed and dropped for good": (INDEXED, "op.rename_table('t', 't_old')\nop.drop_table('t_old')"),
+    "renamed there and back": (INDEXED, "op.rename_table('t', 'u')\nop.rename_table('u', 't')"),
+    "dropped and added again": (TRIGGER_OF, DROPPED.format("", "c") + "\nop.add_column('t', sa.Column('c', sa.Text))"),
+    "the trigger made anew": (
+        INSERTS_ALL,
+        "op.add_column('t', sa.Column('e', sa.Integer))\nop.execute('DROP TRIGGER x')\n"
+        "op.execute('CREATE TRIGGER x AFTER INSERT ON other BEGIN INSERT INTO t (id) VALUES (9); END')",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORKING)
+def test_what_works_again_at_the_end_does_not(case: str, tmp_path: Path) -> None:
+    before, body = WORKING[case]
+    with project(tmp_path, upgrading(body), before=before) as ours:
+        ours.upgrade()
+        assert ours.ask("SELECT version_num FROM alembic_version") == ["001"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migrator.dialects.sqlite.sql.create_table import Clause, Column, Definition
+from migrator.dialects.sqlite.sql.tokens import folded
 
 _ATTRIBUTES = ("TYPE", "NULL", "DEFAULT", "COLLATE", "GENERATED")
 _EXTRAS = ("AUTOINCREMENT", "DESC", "CONFLICT")
@@ -234,7 +235,7 @@ class Merge:
 
 def _alike(old: Clause, base: Clause) -> bool:
     """Return whether two clauses are the same constraint; reflection may spell it with more words, or fewer."""
-    if old.kind != base.kind or (old.name and base.name and old.name.casefold() != base.name.casefold()):
+    if old.kind != base.kind or (old.name and base.name and folded(old.name) != folded(base.name)):
         return False
     if old.kind == "CHECK":
         return bool(old.name and base.name) or old.body == base.body
