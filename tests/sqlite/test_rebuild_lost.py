@@ -166,3 +166,37 @@ def test_what_works_again_at_the_end_does_not(case: str, tmp_path: Path) -> None
     with project(tmp_path, upgrading(body), before=before) as ours:
         ours.upgrade()
         assert ours.ask("SELECT version_num FROM alembic_version") == ["001"]
+
+
+ANEW = """
+    CREATE TABLE p (id INTEGER PRIMARY KEY);
+    CREATE TABLE t (id INTEGER PRIMARY KEY, c VARCHAR(5) COLLATE NOCASE UNIQUE CHECK (length(c) < 3), d INTEGER,
+        e INTEGER CONSTRAINT fk_e REFERENCES p (id), CONSTRAINT cd UNIQUE (c, d));
+    INSERT INTO p VALUES (7);
+    INSERT INTO t VALUES (1, 'a', 5, 7);
+"""
+ANEW_AGAIN = """
+with op.batch_alter_table('t'{}) as batch:
+    batch.drop_column('c')
+    batch.add_column(sa.Column('c', sa.Integer))
+    batch.drop_column('e')
+    batch.add_column(sa.Column('e', sa.Integer, sa.ForeignKey('p.id', name='fk_e')))
+"""
+
+
+@pytest.mark.parametrize("options", ["", ", recreate='always'"])
+def test_a_column_that_is_dropped_and_added_again_is_a_new_one(options: str, tmp_path: Path) -> None:
+    with project(tmp_path, upgrading(ANEW_AGAIN.format(options)), before=ANEW) as ours:
+        ours.upgrade()
+        made = ours.schema()["t"]
+        assert not [word for word in ("UNIQUE", "CHECK", "NOCASE", "VARCHAR") if word in made]
+        assert made.count("fk_e") == 1
+        assert ours.ask("SELECT id, c, d, e FROM t") == [(1, None, 5, None)]
+
+
+def test_its_old_index_stops_the_step_as_when_it_is_only_dropped(tmp_path: Path) -> None:
+    body = DROPPED.format("", "c") + "\n    batch.add_column(sa.Column('c', sa.Integer))"
+    with project(tmp_path, upgrading(body), before=T + "CREATE UNIQUE INDEX ix ON t (c);") as ours:
+        with pytest.raises(StepFailed) as caught:
+            ours.upgrade()
+        assert caught.value.fields["lost"] == ("t: index ix",)

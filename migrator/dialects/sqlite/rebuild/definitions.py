@@ -53,6 +53,7 @@ class Definitions:
     def merge(self, renames: Sequence[Rename], accepted: frozenset[str], meant: frozenset[str]) -> Merge:
         """Return what becomes of the table. Sends nothing."""
         batch, old, new = self._batch, self._old, self._new
+        anew = {folded(c.name) for c in batch.table.c if "expr" not in batch.column_transfers.get(c.name, ("expr",))}
         stay = old.columns.keys() & new.columns.keys()
         old_names = {folded(rename.new): rename.old for rename in renames if folded(rename.new) not in stay}
         extra, lacking = self._left_out(new.columns.keys() | old_names.keys())
@@ -69,6 +70,10 @@ class Definitions:
             arranges=bool(batch.partial_reordering)
             or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
             restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
+            anew=frozenset(anew),
+            made=frozenset(
+                str(n) for n, part in batch.named_constraints.items() if part not in batch.table.constraints
+            ),
             makes_key=any(isinstance(p, sa.PrimaryKeyConstraint) and p not in batch.table.constraints for p in parts),
         ).run()
         merge.lost += [
