@@ -186,7 +186,7 @@ def test_a_loss_is_listed_with_the_words_that_accept_it(tmp_path: Path) -> None:
         ours.upgrade()
     lines = str(caught.value).splitlines()
     assert lines[:3] == [
-        "Revision 001 (001_step.py) rebuilds the table orders and would lose:",
+        "Revision 001 (001_step.py) changes the table orders and would lose or break:",
         "  - orders: CHECK (total < 1000 OR spare IS NULL)",
         "  - orders: index ix_totals",
     ]

@@ -124,6 +124,12 @@ BROKEN = {
         {"other: trigger x"},
     ),
     "a rebuild in SQL by renaming away": (INDEXED, AWAY, {"t: index ix", "t: trigger x"}),
+    "a rebuild in SQL by renaming away and back": (
+        INDEXED,
+        "for sql in ('ALTER TABLE t RENAME TO t_old', 'CREATE TABLE new (id INTEGER PRIMARY KEY, c TEXT, d INTEGER)',\n"
+        "        'DROP TABLE t_old', 'ALTER TABLE new RENAME TO t'):\n    op.execute(sql)",
+        {"t: index ix", "t: trigger x"},
+    ),
     "what refers to the table renamed away": (
         T + "CREATE TABLE k (t_id INTEGER REFERENCES t (id)); CREATE VIEW v AS SELECT * FROM t;",
         AWAY,
@@ -149,7 +155,10 @@ WORKING = {
         AWAY + "op.execute('CREATE UNIQUE INDEX ix ON t (c)')\n"
         "op.execute(\"CREATE TRIGGER x AFTER UPDATE OF c ON t BEGIN INSERT INTO said VALUES ('x'); END\")",
     ),
-    "renamed and dropped for good": (INDEXED, "op.rename_table('t', 't_old')\nop.drop_table('t_old')"),
+    "renamed and dropped for good": (
+        INDEXED + "CREATE VIEW v AS SELECT c FROM t;",
+        "op.rename_table('t', 't_old')\nop.drop_table('t_old')",
+    ),
     "renamed there and back": (INDEXED, "op.rename_table('t', 'u')\nop.rename_table('u', 't')"),
     "dropped and added again": (TRIGGER_OF, DROPPED.format("", "c") + "\nop.add_column('t', sa.Column('c', sa.Text))"),
     "the trigger made anew": (

@@ -34,6 +34,16 @@ class Moved(NamedTuple):
     """Its indexes and triggers, as they were then."""
 
 
+class LeftBehind(NamedTuple):
+    """A table that the step has renamed, and then dropped: SQLite has written the new name into everything that named it."""
+
+    name: str
+    before: str
+    """The name that it had before the step."""
+    readers: list[Doubtful]
+    """The views and triggers that named it at the end."""
+
+
 @dataclass
 class RebuildStep:
     """Made anew for each try of a step.
@@ -51,8 +61,8 @@ class RebuildStep:
     """Views and triggers that may no longer work."""
     moved: dict[str, Moved] = field(default_factory=dict)
     """The tables that the step has renamed, by their new names."""
-    left_behind: list[str] = field(default_factory=list)
-    """The tables that it has renamed, put another one in the place of, and dropped."""
+    left_behind: list[LeftBehind] = field(default_factory=list)
+    """The tables that it has renamed and then dropped."""
     dropped: dict[str, list[Dependent]] = field(default_factory=dict)
     """What went with each table that the step dropped itself."""
     replaced: list[Dependent] = field(default_factory=list)
@@ -90,10 +100,7 @@ class RebuildStep:
 
     def doubt(self, connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> None:
         """Note the views and triggers that depend on the table, which is about to lose the columns `gone`, or to get one. Reads only."""
-        self.doubtful += [
-            Doubtful(dependent, dependent.compile_errors(connection), schema, table, gone)
-            for dependent in mentioning(connection, schema, table)
-        ]
+        self.doubtful += _doubts(connection, schema, table, gone)
 
     def renames(self, connection: Connection, old: str, new: str) -> None:
         """Note that the step is about to rename a table: it may put it in the place of another, or another in its place. Reads only."""
@@ -106,14 +113,16 @@ class RebuildStep:
         """Note that the step is about to drop a table, with all that is on it. Reads only."""
         there = on_table(connection, "main", name)
         moved = self.moved.pop(folded(name), None)
-        if moved is None or not table_exists(connection, "main", moved.name):
+        if moved is None:
             self.dropped[folded(name)] = there
             return
-        # SQLite has written the new name into everything that named the table.
         still = {(dependent.kind, folded(dependent.name)) for dependent in there}
-        self.replaced += [found for found in moved.dependents if (found.kind, folded(found.name)) in still]
-        self.left_behind.append(name)
-        self.doubt(connection, "main", name, ())
+        gone = [found for found in moved.dependents if (found.kind, folded(found.name)) in still]
+        if table_exists(connection, "main", moved.name):
+            self.replaced += gone
+        else:
+            self.dropped[folded(moved.name)] = gone
+        self.left_behind.append(LeftBehind(name, moved.name, _doubts(connection, "main", name, ())))
 
     def verify(self, connection: Connection) -> None:
         """Raise StepFailed "rebuild-loses" if a view or trigger that worked needs a column that is gone, or a rebuild in SQL left an
@@ -121,11 +130,13 @@ class RebuildStep:
         """
         lost = [dependent.label for dependent in self.replaced if not dependent.has_a_like(connection)]
         table = self.replaced[0].table if lost else ""
-        for name in self.left_behind:
-            if not table_exists(connection, "main", name):
+        doubts = list(self.doubtful)
+        for name, before, readers in self.left_behind:
+            if table_exists(connection, "main", before) and not table_exists(connection, "main", name):
                 lost += [f"{child}: its foreign key, which refers to {name} now" for child in self.keys.children(name)]
-                table = table or name
-        for doubtful in self.doubtful:
+                table = table or before
+                doubts += readers
+        for doubtful in doubts:
             dependent = doubtful.dependent
             if not dependent.is_there(connection):
                 continue  # the step has dropped it, or created another in its place
@@ -148,3 +159,10 @@ class RebuildStep:
             return False
         fires_on = dependent.updates_of(gone) if dependent.kind == "trigger" and same(dependent.table, table) else None
         return not (dependent.misread_if_dropped(gone) or fires_on)
+
+
+def _doubts(connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> list[Doubtful]:
+    return [
+        Doubtful(dependent, dependent.compile_errors(connection), schema, table, gone)
+        for dependent in mentioning(connection, schema, table)
+    ]
