@@ -6,47 +6,48 @@ such statement, and before the commit. Rows that were broken before the step do 
 """
 
 from collections import Counter
+from collections.abc import Iterable
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import OperationalError
-
-from migrator.dialects.sqlite.catalog import sql_texts
 from migrator.dialects.sqlite.sql.statement import Statement
-from migrator.dialects.sqlite.sql.tokens import cut, names_in, quoted
+from migrator.dialects.sqlite.sql.tokens import cut, folded, names_in, quoted
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+from migrator.dialects.sqlite.violations import Violation, violations
 
 _ROWID = frozenset(("rowid", "oid", "_rowid_"))
 _ALL_KEYS = (
-    'SELECT m.name, f.id, f."table", f."from", f."to" FROM main.sqlite_master m, pragma_foreign_key_list(m.name) f '
+    'SELECT m.name, f.id, f."table", f."from", f."to" FROM main.sqlite_master m, pragma_foreign_key_list(m.name, \'main\') f '
     "WHERE m.type = 'table'"
+)
+_GENERATED = (
+    "SELECT m.name, x.name FROM main.sqlite_master m, pragma_table_xinfo(m.name, 'main') x "
+    "WHERE m.type = 'table' AND m.sql LIKE '%AS%(%' AND m.sql NOT LIKE 'CREATE VIRTUAL%' AND x.hidden IN (2, 3)"
+)
+_TRIGGERS = (
+    "SELECT tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger' "
+    "UNION ALL SELECT tbl_name, sql FROM sqlite_temp_master WHERE type = 'trigger'"
 )
 
 
 class Key(NamedTuple):
-    """A foreign key: column by column, `child` refers to `parent`. Names are case-folded."""
+    """A foreign key: column by column, `child` refers to `parent`. Names are folded.
+
+    `columns` or `to` is empty if a change of any column may matter: one of them is generated from others.
+    """
 
     child: str
     parent: str
     columns: frozenset[str]
     to: frozenset[str]
 
-
-class Violation(NamedTuple):
-    """A row without its parent, known by its rowid if a rebuild keeps that, else by its values. `str()` says it in a line."""
-
-    table: str
-    rowid: int | None
-    parent: str
-    """The parent table; without `columns`, what SQLite says is wrong with the table's keys."""
-    columns: tuple[str, ...]
-    values: str = ""
-
-    def __str__(self) -> str:
-        if not self.columns:
-            return f"{self.table}: {self.parent}"
-        row = f" row {self.rowid}" if self.rowid is not None else ""
-        value = f" = {self.values}" if self.values else ""
-        return f"{self.table}{row}: ({', '.join(self.columns)}){value} has no row in {self.parent}"
+    def depends_on(self, table: str, changed: Iterable[str]) -> bool:
+        """Return whether a change of these columns of the table may break the key."""
+        changed = set(changed)
+        return any(
+            bool(changed) and table == name and (not columns or not columns.isdisjoint(changed))
+            for name, columns in ((self.child, self.columns), (self.parent, self.to))
+        )
 
 
 class ForeignKeys:
@@ -79,12 +80,21 @@ class ForeignKeys:
             rows: dict[tuple[str, int], list[Any]] = {}
             for child, number, parent, column, to in self._seen.ask(_ALL_KEYS):
                 rows.setdefault((child, number), [child, parent]).append((column, to))
+            generated = (
+                {(folded(table), folded(column)) for table, column in self._seen.ask(_GENERATED)} if rows else set()
+            )
+
+            def settled(table: str, columns: frozenset[str]) -> frozenset[str]:
+                return frozenset() if any((table, column) in generated for column in columns) else columns
+
             self._keys = [
                 Key(
-                    child.casefold(),
-                    parent.casefold(),
-                    frozenset(column.casefold() for column, _ in pairs),
-                    frozenset(to.casefold() for _, to in pairs if to) or self._primary_key(parent),
+                    folded(child),
+                    folded(parent),
+                    settled(folded(child), frozenset(folded(column) for column, _ in pairs)),
+                    settled(
+                        folded(parent), frozenset(folded(to) for _, to in pairs if to) or self._primary_key(parent)
+                    ),
                 )
                 for child, parent, *pairs in rows.values()
             ]
@@ -92,38 +102,38 @@ class ForeignKeys:
 
     def children(self, parent: str) -> set[str]:
         """Return the tables that refer to the table."""
-        return {key.child for key in self.keys if key.parent == parent.casefold()}
+        return {key.child for key in self.keys if key.parent == folded(parent)}
 
     def concern(self, tables: set[str]) -> None:
         """Note that the next statements may break a key of these tables. Reads each of them once a step."""
-        for table in {table.casefold() for table in tables} - self._before.keys():
+        for table in {folded(table) for table in tables} - self._before.keys():
             if self._everything is not None:
                 self._before[table] = Counter({v: n for v, n in self._everything.items() if v.table == table})
             else:
-                self._before[table] = self._violations(table)
+                self._before[table] = violations(self._seen.ask, table)
 
     def new_violations(self) -> list[Violation]:
         """Return what is violated now and was not before the step. Reads only tables that were concerned."""
         self._keys = None
         if not self._seen.all_seen():
-            return sorted(self._violations(None), key=repr)
+            return sorted(violations(self._seen.ask, None), key=repr)
         new: list[Violation] = []
         if self._everything is not None:
-            new += (self._violations(None) - self._everything).keys()
+            new += (violations(self._seen.ask, None) - self._everything).keys()
         elif self._before:
             present = {key.child for key in self.keys}
             for table in sorted(self._before.keys() & present):
-                new += (self._violations(table) - self._before[table]).keys()
+                new += (violations(self._seen.ask, table) - self._before[table]).keys()
         return new
 
     def on_statement(self, does: Statement) -> bool:
         """Note what a statement may break, before it runs. Return whether it, or the same text later, may break a key."""
         if not does.known and self._everything is None:
-            self._everything = self._violations(None)
+            self._everything = violations(self._seen.ask, None)
         concerned = self._concerned(does)
         if concerned:
             self.concern(concerned)
-        if does.kind == "RENAME":
+        if does.kind == "RENAME" and does.schema == "main":
             self._rename(does)
         if does.verb in ("CREATE", "DROP", "ALTER"):
             self._keys = None
@@ -131,9 +141,11 @@ class ForeignKeys:
 
     def _concerned(self, does: Statement) -> set[str]:
         """Return the tables whose keys the statement could break. Asked before it runs, while everything is still there."""
-        name = does.name.casefold()
+        name = folded(does.name)
         if does.verb in ("INSERT", "REPLACE", "UPDATE", "DELETE"):
             return self._written(does, name)
+        if does.schema != "main":
+            return set()
         if (does.verb, does.kind) == ("DROP", "TABLE"):
             return self.children(name) | ({name} & {key.child for key in self.keys})
         if (does.verb, does.kind) == ("DROP", "INDEX"):
@@ -151,11 +163,11 @@ class ForeignKeys:
 
     def _rename(self, does: Statement) -> None:
         """Recognize old violations under the new name of their table, parent or column."""
-        old, new = does.name.casefold(), does.renamed.casefold()
+        old, new = folded(does.name), folded(does.renamed)
         before, self._before = self._before, {}
-        for table, violations in before.items():
+        for table, old_ones in before.items():
             renamed: Counter[Violation] = Counter()
-            for violation, times in violations.items():
+            for violation, times in old_ones.items():
                 if does.columns is None:
                     same = violation._replace(
                         table=new if violation.table == old else violation.table,
@@ -171,50 +183,45 @@ class ForeignKeys:
 
     def _written(self, does: Statement, name: str) -> set[str]:
         """Return the tables whose keys a statement that writes rows of table `name` could break, by triggers too."""
-        named = {name}
-        triggers = self._seen.ask("SELECT tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger'")
-        texts = {table.casefold(): names_in(cut(sql)) for table, sql in triggers}
-        for _ in texts:  # a trigger may fire another
-            named |= {word for table in named & texts.keys() for word in texts[table]}
+        fired, keys = self._fired(name), self.keys
+        removes = does.verb in ("REPLACE", "DELETE") or does.replaces
+        if not removes and any(key.parent == name for key in keys):
+            removes = self._may_replace(name)
         concerned: set[str] = set()
-        for key in self.keys:
-            fired = named - {name}
+        for key in keys:
             as_child = key.child in fired or (
                 key.child == name and does.verb != "DELETE" and _touches(does, key.columns)
             )
             as_parent = key.parent in fired or (
-                key.parent == name and (does.verb != "INSERT" or does.replaces) and _touches(does, key.to)
+                key.parent == name and (removes or (does.verb == "UPDATE" and _touches(does, key.to)))
             )
             if as_child or as_parent:
                 concerned.add(key.child)
         return concerned
 
-    def _violations(self, table: str | None) -> Counter[Violation]:
-        target = "" if table is None else f"({quoted(table)})"
-        try:
-            rows = self._seen.ask(f"PRAGMA main.foreign_key_check{target}")
-        except OperationalError as error:  # the parent has no unique key where one is needed
-            return Counter([Violation(table or "a table", None, str(error.orig), ())])
-        violations: Counter[Violation] = Counter()
-        columns: dict[tuple[str, int], list[str]] = {}
-        steady: dict[str, bool] = {}
-        for child in {row[0] for row in rows}:
-            # A rebuild that is written out in SQL gives new rowids to a table where no column is the rowid.
-            steady[child] = sql_texts.has_rowid_column(self._seen.ask, "main", child)
-            for number, _, _, column, *_ in self._seen.ask(f"PRAGMA main.foreign_key_list({quoted(child)})"):
-                columns.setdefault((child, number), []).append(column)
-        for child, rowid, parent, number in rows:
-            names, values = tuple(column.casefold() for column in columns[child, number]), ""
-            if rowid is not None and not steady[child]:
-                what = " || ', ' || ".join(f"quote({quoted(column)})" for column in columns[child, number])
-                values = self._seen.ask(f"SELECT {what} FROM main.{quoted(child)} WHERE rowid = {rowid}")[0][0]
-            row = Violation(child.casefold(), rowid if steady[child] else None, parent.casefold(), names, values)
-            violations[row] += 1
-        return violations
+    def _fired(self, name: str) -> set[str]:
+        """Return all that the triggers of the table name, and the triggers that these fire; also those of views and temporary ones."""
+        named: dict[str, set[str]] = {}
+        for table, sql in self._seen.ask(_TRIGGERS):
+            body = dropwhile(lambda token: token.word != "BEGIN", cut(sql))
+            named.setdefault(folded(table), set()).update(names_in(body))
+        fired: set[str] = set()
+        reached = {name}
+        while reached:
+            found = set().union(*(named.get(table, ()) for table in reached))
+            reached, fired = found - fired, fired | found
+        return fired
+
+    def _may_replace(self, table: str) -> bool:
+        """Return whether a constraint of the table says ON CONFLICT REPLACE, and so a plain INSERT or UPDATE may remove rows."""
+        texts = self._seen.ask(
+            "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", table
+        )
+        return any({"conflict", "replace"} <= names_in(cut(sql)) for (sql,) in texts)
 
     def _primary_key(self, table: str) -> frozenset[str]:
         rows = self._seen.ask(f"PRAGMA main.table_info({quoted(table)})")
-        return frozenset(row[1].casefold() for row in rows if row[5])
+        return frozenset(folded(row[1]) for row in rows if row[5])
 
 
 def _touches(does: Statement, columns: frozenset[str]) -> bool:

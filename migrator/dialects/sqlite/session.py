@@ -19,13 +19,14 @@ from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Limits, Session
 from migrator.dialects.sqlite import busy, journal, pragma
-from migrator.dialects.sqlite.foreign_keys import ForeignKeys, Violation
+from migrator.dialects.sqlite.foreign_keys import ForeignKeys
 from migrator.dialects.sqlite.lock import LockFile, refuse_read_only
 from migrator.dialects.sqlite.own_commit import OwnCommit
 from migrator.dialects.sqlite.rebuild import leftovers
 from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
+from migrator.dialects.sqlite.violations import Violation
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings

@@ -105,9 +105,16 @@ TEXTS: dict[str, Message] = {
     ),
     "rebuild-loses": Message(
         StepFailed,
-        "Revision {revision} ({path}) rebuilds the table {table} and would lose:{lost!b}",
+        "Revision {revision} ({path}) changes the table {table} and would lose or break:{lost!b}",
         "Say in the revision what happens to it (drop it, or create it again). If it is meant to go, write this next to `revision`:\n"
         "{accept}\n(the setting accept_loss takes the same texts, if the file is not yours). Then run it again:\n  {cli} {direction}",
+    ),
+    "rebuild-deletes-children": Message(
+        StepFailed,
+        "Revision {revision} ({path}) rebuilds the table {table} in a transaction of its own, with foreign keys on: SQLite would delete or "
+        "change rows of {children!c}.",
+        "Let the revision switch foreign keys on after the rebuild, or rebuild before it begins a transaction. Then run it again:\n"
+        "  {cli} {direction}",
     ),
     "values-unfit": Message(
         StepFailed,

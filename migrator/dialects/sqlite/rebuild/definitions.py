@@ -10,6 +10,7 @@ from sqlalchemy.types import NullType, UserDefinedType
 from migrator.dialects.sqlite.rebuild.merge import Merge
 from migrator.dialects.sqlite.rebuild.renames import before_renames
 from migrator.dialects.sqlite.sql.create_table import Clause, Definition, parse
+from migrator.dialects.sqlite.sql.tokens import folded
 
 
 class Untyped(UserDefinedType[Any]):
@@ -34,7 +35,7 @@ def correct_generated(batch: ApplyBatchImpl, old: Definition) -> None:
     assert batch.new_table is not None
     reflected = {c.name: str(c.computed.sqltext) for c in batch.table.c if c.computed is not None}
     for column in (*batch.table.c, *batch.new_table.c):
-        stored, computed = old.columns.get(column.name.casefold()), column.computed
+        stored, computed = old.columns.get(folded(column.name)), column.computed
         clause = stored and stored.of("GENERATED")
         if clause and computed is not None and str(computed.sqltext) == reflected.get(column.name):
             computed.sqltext = sa.literal_column(clause.inner)
@@ -52,8 +53,9 @@ class Definitions:
     def merge(self, renames: Sequence[Rename], accepted: frozenset[str], meant: frozenset[str]) -> Merge:
         """Return what becomes of the table. Sends nothing."""
         batch, old, new = self._batch, self._old, self._new
+        anew = {folded(c.name) for c in batch.table.c if "expr" not in batch.column_transfers.get(c.name, ("expr",))}
         stay = old.columns.keys() & new.columns.keys()
-        old_names = {rename.new.casefold(): rename.old for rename in renames if rename.new.casefold() not in stay}
+        old_names = {folded(rename.new): rename.old for rename in renames if folded(rename.new) not in stay}
         extra, lacking = self._left_out(new.columns.keys() | old_names.keys())
         parts = (*batch.named_constraints.values(), *batch.table_args)
         merge = Merge(
@@ -68,6 +70,10 @@ class Definitions:
             arranges=bool(batch.partial_reordering)
             or any(left not in batch.table.c for left, _ in batch.add_col_ordering),
             restates_checks=any(isinstance(part, sa.CheckConstraint) for part in batch.table_args),
+            anew=frozenset(anew),
+            made=frozenset(
+                str(n) for n, part in batch.named_constraints.items() if part not in batch.table.constraints
+            ),
             makes_key=any(isinstance(p, sa.PrimaryKeyConstraint) and p not in batch.table.constraints for p in parts),
         ).run()
         merge.lost += [

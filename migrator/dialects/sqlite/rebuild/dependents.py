@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from migrator.dialects.sqlite.sql.tokens import cut, names_in, quoted, same
+from migrator.dialects.sqlite.sql.tokens import cut, folded, names_in, quoted, same
+
+_ASKED = count()
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,15 @@ class Dependent:
     def names(self, columns: Iterable[str]) -> str | None:
         """Return the first of the columns whose name is anywhere in its text, None if none is."""
         known = names_in(cut(self.sql))
-        return next((column for column in columns if column.casefold() in known), None)
+        return next((column for column in columns if folded(column) in known), None)
 
     def compile_errors(self, connection: Connection) -> tuple[str | None, ...]:
         """Return for each use of it why SQLite cannot compile it, None if it can. Runs none of them."""
         errors: list[str | None] = []
         for statement in self._uses(connection):
             try:
-                connection.exec_driver_sql("EXPLAIN " + statement).close()
+                # Python's driver keeps what it has compiled by its text, and SQLite does not notice that an EXPLAIN is out of date.
+                connection.exec_driver_sql(f"EXPLAIN {statement} -- {next(_ASKED)}").close()
                 errors.append(None)
             except DBAPIError as error:
                 errors.append(str(error.orig))
@@ -87,7 +91,7 @@ class Dependent:
 
     def misread_if_dropped(self, columns: Iterable[str]) -> str | None:
         """Return a column that it writes in double quotes without a table: SQLite reads such a name as a text once the column is gone."""
-        wanted = {column.casefold(): column for column in columns}
+        wanted = {folded(column): column for column in columns}
         before = ""
         for token in cut(self.sql):
             if token.text.startswith('"') and token.normal in wanted and before != ".":
@@ -97,15 +101,15 @@ class Dependent:
 
     def updates_of(self, columns: Iterable[str]) -> str | None:
         """Return a column in a trigger's UPDATE OF, which SQLite does not check."""
-        wanted = {column.casefold(): column for column in columns}
+        wanted = {folded(column): column for column in columns}
         tokens, listed = list(cut(self.sql)), False
         for at, token in enumerate(tokens):
             if token.word == "OF" and tokens[at - 1].word == "UPDATE":
                 listed = True
             elif token.word == "ON":
                 return None
-            elif listed and token.name.casefold() in wanted:
-                return wanted[token.name.casefold()]
+            elif listed and folded(token.name) in wanted:
+                return wanted[folded(token.name)]
         return None
 
     @property
@@ -120,12 +124,19 @@ def on_table(connection: Connection, schema: str, table: str) -> list[Dependent]
 
 
 def mentioning(connection: Connection, schema: str, table: str) -> list[Dependent]:
-    """Return the views and triggers, also those of other tables, that have the table's name in their text. Reads only."""
-    return [
-        found
-        for found in _all(connection, schema, ("trigger", "view"))
-        if found.names([table]) or same(found.table, table)
-    ]
+    """Return the views and triggers, also those of other tables, that name the table, or a view that reads it. Reads only."""
+    there = _all(connection, schema, ("trigger", "view"))
+    reached, names = {folded(table)}, {folded(table)}
+    while reached:
+        views = {folded(found.name) for found in there if found.kind == "view" and found.names(reached)}
+        reached, names = views - names, names | views
+    return [found for found in there if found.names(names) or same(found.table, table)]
+
+
+def table_exists(connection: Connection, schema: str, table: str) -> bool:
+    """Return whether there is a table of this name. Reads only."""
+    question = f"SELECT 1 FROM {quoted(schema)}.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
+    return bool(connection.exec_driver_sql(question, (table,)).all())
 
 
 def _all(connection: Connection, schema: str, kinds: tuple[str, ...]) -> list[Dependent]:

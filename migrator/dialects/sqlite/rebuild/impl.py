@@ -14,7 +14,6 @@ from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
 from sqlalchemy.engine import Connection
 
 from migrator.alembic_private import BatchImpl
-from migrator.dialects.sqlite.rebuild.dependents import on_table
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.rebuild.table_change import TableChange
 from migrator.dialects.sqlite.sql.statement import Statement
@@ -53,7 +52,8 @@ class RebuildImpl(BatchImpl):
         if change is None or table is not change.new_table:
             super().create_table(table, **kw)
         elif not change.done:
-            change.create()
+            with self._watching_again_on_failure():
+                change.create()
 
     def sends_itself(self, construct: Any) -> bool:
         # The copy of the rows; nothing is copied if SQLite has changed the table directly.
@@ -61,7 +61,8 @@ class RebuildImpl(BatchImpl):
         if change is None or not isinstance(construct, sa.Insert) or construct.table is not change.new_table:
             return False
         if not change.done:
-            change.copy()
+            with self._watching_again_on_failure():
+                change.copy()
         return True
 
     def drop_table(self, table: sa.Table, **kw: Any) -> None:
@@ -69,9 +70,10 @@ class RebuildImpl(BatchImpl):
         if change is None or not (table is change.old_table or table is change.new_table):
             super().drop_table(table, **kw)
         elif not change.done:
-            if table is change.old_table:
-                change.check_copy()
-            super().drop_table(table, **kw)
+            with self._watching_again_on_failure():
+                if table is change.old_table:
+                    change.check_copy()
+                super().drop_table(table, **kw)
 
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
         change = self._change
@@ -80,23 +82,36 @@ class RebuildImpl(BatchImpl):
             return
         self._change = None
         if not change.done:
-            with _legacy_rename(self._connected):
-                super().rename_table(old_table_name, new_table_name, schema=schema)
-            change.put_back()
-            change.finish()
+            with self._watching_again_on_failure():
+                with _legacy_rename(self._connected):
+                    super().rename_table(old_table_name, new_table_name, schema=schema)
+                change.put_back()
+                change.finish()
+
+    @contextmanager
+    def _watching_again_on_failure(self) -> Iterator[None]:
+        """Look at the step's statements again if a part of the rebuild fails, because a revision may catch that and go on."""
+        try:
+            yield
+        except BaseException:
+            self._change = None
+            self.step.keys.resume()
+            raise
 
     def on_statement(self, does: Statement) -> bool:
         """Note what a statement of the step does to what rebuilds put back, before it runs. Only DDL matters, so the answer is False.
 
         An index or trigger that the step creates replaces the one of that name that was put back.
         """
-        step, kind = self.step, does.kind.lower()
+        step, connection, kind = self.step, self._connected, does.kind
         if does.verb == "CREATE":
-            step.give_way(self._connected, kind, does.name)
-        elif (does.verb, kind) == ("DROP", "table"):
-            step.dropped[does.name.casefold()] = on_table(self._connected, "main", does.name)
-        elif kind == "rename" and does.columns is None:
-            step.replaced += step.dropped.pop(does.renamed.casefold(), [])
+            step.give_way(connection, kind.lower(), does.schema, does.name)
+        elif does.verb == "ALTER" and kind == "COLUMN" and does.schema != "temp":
+            step.doubt(connection, does.schema, does.name, tuple(does.columns or ()))
+        elif does.schema == "main" and (does.verb, kind) == ("DROP", "TABLE"):
+            step.drops(connection, does.name)
+        elif does.schema == "main" and kind == "RENAME" and does.columns is None:
+            step.renames(connection, does.name, does.renamed)
         return False
 
     @property

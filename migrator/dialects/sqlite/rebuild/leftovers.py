@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from migrator.dialects.sqlite.sql.tokens import quoted, same
+from migrator.dialects.sqlite.sql.tokens import folded, quoted, same
 from migrator.errors import error
 
 _PREFIX = "_alembic_tmp_"
@@ -23,7 +23,7 @@ def refuse_lost_tables(connection: Connection) -> None:
         if name == table:
             continue
         cut = len(name) >= _LONGEST
-        if not any(same(other, table) or (cut and other.casefold().startswith(table.casefold())) for other in tables):
+        if not any(same(other, table) or (cut and folded(other).startswith(folded(table))) for other in tables):
             rows = _count(connection, "main", name)
             connection.rollback()
             raise error("table-lost", leftover=name, table=table, rows=rows, file=_file(connection))

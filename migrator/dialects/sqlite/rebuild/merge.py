@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migrator.dialects.sqlite.sql.create_table import Clause, Column, Definition
+from migrator.dialects.sqlite.sql.tokens import folded
 
 _ATTRIBUTES = ("TYPE", "NULL", "DEFAULT", "COLLATE", "GENERATED")
 _EXTRAS = ("AUTOINCREMENT", "DESC", "CONFLICT")
@@ -21,7 +22,8 @@ class Merge:
 
     `standing` are the names of the constraints that the step did not drop itself, `accepted` the losses that are allowed, `meant` those
     that go even where they could be kept, `restates_checks` says that it adds CHECKs for those that reflection cannot name, `arranges`
-    that it asks for an order of columns, `makes_key` that it makes a primary key.
+    that it asks for an order of columns, `makes_key` that it makes a primary key. `anew` are the columns that it drops and adds again, and
+    `made` the names of the constraints that it makes.
     """
 
     table: str
@@ -34,6 +36,8 @@ class Merge:
     restates_checks: bool = False
     arranges: bool = False
     makes_key: bool = False
+    anew: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
 
     items: list[str] = field(default_factory=list)
     """The new table, to be joined by commas."""
@@ -59,8 +63,9 @@ class Merge:
 
     def run(self) -> "Merge":
         """Merge, and return itself. Sends nothing."""
-        self.removed = [column for key, column in self.old.columns.items() if key not in self.new.columns]
-        self.added = [column for key, column in self.new.columns.items() if key not in self.old.columns]
+        stay = (self.old.columns.keys() & self.new.columns.keys()) - self.anew
+        self.removed = [column for key, column in self.old.columns.items() if key not in stay]
+        self.added = [column for key, column in self.new.columns.items() if key not in stay]
         self._gone = {column.key for column in self.removed}
         self._kept: dict[int, str] = {}
         for column in self.removed:
@@ -73,7 +78,7 @@ class Merge:
         appended = [key for key in self.old.columns if key not in self._gone] + [column.key for column in self.added]
         order = list(self.new.columns) if self.arranges else appended
         for key in order:
-            column, before = self.new.columns[key], self.old.columns.get(key)
+            column, before = self.new.columns[key], None if key in self._gone else self.old.columns.get(key)
             self.items.append(_closed(column.text) if before is None else self._column(before, column, additions))
         table_level = [self._kept[id(clause)] for clause in self.old.constraints if id(clause) in self._kept]
         self.items += [
@@ -92,13 +97,13 @@ class Merge:
         for column, clause in self.new.every():
             if clause.kind == "PRIMARY KEY" and self._is_left_over():
                 continue
-            if clause.spelled in known:
+            if clause.spelled in known and not (clause.name in self.made and self.anew & set(clause.columns)):
                 known.remove(clause.spelled)
                 if clause.kind != "PRIMARY KEY" or self._same_primary_key():
                     continue
             elif clause.kind == "PRIMARY KEY" and self._same_primary_key():
                 continue
-            if column is None or column.key in self.old.columns:
+            if column is None or (column.key in self.old.columns and column.key not in self._gone):
                 additions.append((column, clause))
         self.new_keys = {key for _, clause in additions if clause.kind == "FOREIGN KEY" for key in clause.columns}
         return additions
@@ -234,7 +239,7 @@ class Merge:
 
 def _alike(old: Clause, base: Clause) -> bool:
     """Return whether two clauses are the same constraint; reflection may spell it with more words, or fewer."""
-    if old.kind != base.kind or (old.name and base.name and old.name.casefold() != base.name.casefold()):
+    if old.kind != base.kind or (old.name and base.name and folded(old.name) != folded(base.name)):
         return False
     if old.kind == "CHECK":
         return bool(old.name and base.name) or old.body == base.body

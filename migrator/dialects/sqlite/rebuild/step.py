@@ -6,20 +6,42 @@ from typing import NamedTuple
 from sqlalchemy.engine import Connection
 
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys
-from migrator.dialects.sqlite.rebuild.dependents import Dependent, mentioning
+from migrator.dialects.sqlite.rebuild.dependents import Dependent, mentioning, on_table, table_exists
 from migrator.dialects.sqlite.rebuild.rows import Retyped
-from migrator.dialects.sqlite.sql.tokens import same
+from migrator.dialects.sqlite.sql.tokens import folded, quoted, same
 from migrator.errors import error
 
 
 class Doubtful(NamedTuple):
-    """A view or trigger that may need a column that is gone."""
+    """A view or trigger that may no longer work: a column that it may need is gone, or is new, or its table is."""
 
     dependent: Dependent
     errors_before: tuple[str | None, ...]
     """Why each of its uses did not compile while the column was there, None for one that did."""
+    schema: str
+    table: str
+    """The table that changes."""
     gone: tuple[str, ...]
-    """The columns."""
+    """The columns that it loses."""
+
+
+class Moved(NamedTuple):
+    """A table that the step has renamed."""
+
+    name: str
+    """The one that it had before the step."""
+    dependents: list[Dependent]
+    """Its indexes and triggers, as they were then."""
+
+
+class LeftBehind(NamedTuple):
+    """A table that the step has renamed, and then dropped: SQLite has written the new name into everything that named it."""
+
+    name: str
+    before: str
+    """The name that it had before the step."""
+    readers: list[Doubtful]
+    """The views and triggers that named it at the end."""
 
 
 @dataclass
@@ -36,7 +58,11 @@ class RebuildStep:
     put_back: list[Dependent] = field(default_factory=list)
     """Indexes and triggers that a rebuild created again; they give way if the step creates them itself."""
     doubtful: list[Doubtful] = field(default_factory=list)
-    """Views and triggers that may need a column that is gone."""
+    """Views and triggers that may no longer work."""
+    moved: dict[str, Moved] = field(default_factory=dict)
+    """The tables that the step has renamed, by their new names."""
+    left_behind: list[LeftBehind] = field(default_factory=list)
+    """The tables that it has renamed and then dropped."""
     dropped: dict[str, list[Dependent]] = field(default_factory=dict)
     """What went with each table that the step dropped itself."""
     replaced: list[Dependent] = field(default_factory=list)
@@ -63,20 +89,40 @@ class RebuildStep:
         names = {(dependent.kind, dependent.name) for dependent in dependents}
         self.put_back = [old for old in self.put_back if (old.kind, old.name) not in names] + dependents
 
-    def give_way(self, connection: Connection, kind: str, name: str) -> None:
+    def give_way(self, connection: Connection, kind: str, schema: str, name: str) -> None:
         """Drop the index or trigger of this name that a rebuild put back, if it is still there: the step creates one itself."""
-        for dependent in [put for put in self.put_back if put.kind == kind and same(put.name, name)]:
+        for dependent in [
+            put for put in self.put_back if put.kind == kind and same(put.schema, schema) and same(put.name, name)
+        ]:
             self.put_back.remove(dependent)
             if dependent.exists(connection):
                 dependent.drop(connection)
 
     def doubt(self, connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> None:
-        """Note the views and triggers that mention the table, which is about to lose the columns `gone`. Reads only."""
-        if gone:
-            self.doubtful += [
-                Doubtful(dependent, dependent.compile_errors(connection), gone)
-                for dependent in mentioning(connection, schema, table)
-            ]
+        """Note the views and triggers that depend on the table, which is about to lose the columns `gone`, or to get one. Reads only."""
+        self.doubtful += _doubts(connection, schema, table, gone)
+
+    def renames(self, connection: Connection, old: str, new: str) -> None:
+        """Note that the step is about to rename a table: it may put it in the place of another, or another in its place. Reads only."""
+        self.replaced += self.dropped.pop(folded(new), [])
+        moved = self.moved.pop(folded(old), None) or Moved(old, on_table(connection, "main", old))
+        if not same(moved.name, new):
+            self.moved[folded(new)] = moved
+
+    def drops(self, connection: Connection, name: str) -> None:
+        """Note that the step is about to drop a table, with all that is on it. Reads only."""
+        there = on_table(connection, "main", name)
+        moved = self.moved.pop(folded(name), None)
+        if moved is None:
+            self.dropped[folded(name)] = there
+            return
+        still = {(dependent.kind, folded(dependent.name)) for dependent in there}
+        gone = [found for found in moved.dependents if (found.kind, folded(found.name)) in still]
+        if table_exists(connection, "main", moved.name):
+            self.replaced += gone
+        else:
+            self.dropped[folded(moved.name)] = gone
+        self.left_behind.append(LeftBehind(name, moved.name, _doubts(connection, "main", name, ())))
 
     def verify(self, connection: Connection) -> None:
         """Raise StepFailed "rebuild-loses" if a view or trigger that worked needs a column that is gone, or a rebuild in SQL left an
@@ -84,18 +130,39 @@ class RebuildStep:
         """
         lost = [dependent.label for dependent in self.replaced if not dependent.has_a_like(connection)]
         table = self.replaced[0].table if lost else ""
-        for dependent, before, gone in self.doubtful:
+        doubts = list(self.doubtful)
+        for name, before, readers in self.left_behind:
+            if table_exists(connection, "main", before) and not table_exists(connection, "main", name):
+                lost += [f"{child}: its foreign key, which refers to {name} now" for child in self.keys.children(name)]
+                table = table or before
+                doubts += readers
+        for doubtful in doubts:
+            dependent = doubtful.dependent
             if not dependent.is_there(connection):
                 continue  # the step has dropped it, or created another in its place
-            now = dependent.compile_errors(connection)
-            broken = any(after and not worked for after, worked in zip(now, before, strict=False))
-            if (
-                broken
-                or dependent.misread_if_dropped(gone)
-                or (dependent.kind == "trigger" and dependent.updates_of(gone))
-            ):
+            if not self._works(connection, doubtful):
                 if dependent.label in self.accepted:
                     dependent.drop(connection)
                 else:
                     lost.append(dependent.label)
-        self.refuse(table or (self.doubtful[0].dependent.table if lost else ""), lost)
+                    table = table or doubtful.table
+        self.refuse(table, lost)
+
+    @staticmethod
+    def _works(connection: Connection, doubtful: Doubtful) -> bool:
+        dependent, before, schema, table, lost = doubtful
+        columns = connection.exec_driver_sql(f"PRAGMA {quoted(schema)}.table_xinfo({quoted(table)})").all()
+        there = {folded(row[1]) for row in columns}
+        gone = [column for column in lost if folded(column) not in there]
+        now = dependent.compile_errors(connection)
+        if any(after and not worked for after, worked in zip(now, before, strict=False)):
+            return False
+        fires_on = dependent.updates_of(gone) if dependent.kind == "trigger" and same(dependent.table, table) else None
+        return not (dependent.misread_if_dropped(gone) or fires_on)
+
+
+def _doubts(connection: Connection, schema: str, table: str, gone: tuple[str, ...]) -> list[Doubtful]:
+    return [
+        Doubtful(dependent, dependent.compile_errors(connection), schema, table, gone)
+        for dependent in mentioning(connection, schema, table)
+    ]

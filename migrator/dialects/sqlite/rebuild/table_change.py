@@ -17,7 +17,7 @@ from migrator.dialects.sqlite.rebuild.merge import Merge
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.sql.create_table import Definition, parse
-from migrator.dialects.sqlite.sql.tokens import quoted
+from migrator.dialects.sqlite.sql.tokens import folded, quoted
 from migrator.errors import error
 
 _log = logging.getLogger("migrator")
@@ -69,18 +69,19 @@ class TableChange:
         batch, merge = self._batch, self.merge
         columns = parse(self.text).columns
         using = self.impl.conversions.pop((batch.table.schema, batch.table.name), {})
+        self._declared = bool(using)
         names = [
             name
             for name, transfer in batch.column_transfers.items()
-            if "expr" in transfer and not columns[name.casefold()].of("GENERATED")
+            if "expr" in transfer and not columns[folded(name)].of("GENERATED")
         ]
         retyped = []
         for name in names:
-            if name.casefold() in merge.retyped or name in using:
-                old = Kind(batch.table.c[name].type, merge.old.columns[name.casefold()].type_text, self.impl.dialect)
-                new = Kind(batch.columns[name].type, columns[name.casefold()].type_text, self.impl.dialect)
+            if folded(name) in merge.retyped or name in using:
+                old = Kind(batch.table.c[name].type, merge.old.columns[folded(name)].type_text, self.impl.dialect)
+                new = Kind(batch.columns[name].type, columns[folded(name)].type_text, self.impl.dialect)
                 retyped.append(rows.Retyped(name, old, new, using.get(name)))
-                merge.converted.add(name.casefold())
+                merge.converted.add(folded(name))
         return names, retyped
 
     @property
@@ -115,7 +116,7 @@ class TableChange:
     def directly(self) -> bool:
         """Change the table without a new one, and return whether SQLite could. Nothing is left of a try that it refuses."""
         merge = self.merge
-        if merge.lost or not merge.direct or not (merge.removed or merge.added or self._renames):
+        if merge.lost or not merge.direct or self._declared or not (merge.removed or merge.added or self._renames):
             return False
         where = f"ALTER TABLE {quoted(self.schema)}.{quoted(self.name)}"
         kept = {dependent.name for dependent in self._dependents}
@@ -139,7 +140,8 @@ class TableChange:
     def create(self) -> None:
         """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
 
-        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small" or "values-unfit", before anything is changed.
+        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small", "values-unfit" or "rebuild-deletes-children", before
+        anything is changed.
         """
         self.step.refuse(self.name, self.merge.lost)
         leftovers.refuse(self.connection, self.schema, self.new_name, self.name)
@@ -147,10 +149,11 @@ class TableChange:
         self.step.refuse_unfit(self.name, *self._rows.look(self.name))
         for words in self.merge.taken_along:
             _log.warning("Dropping a column also drops the key that it is a part of, as on PostgreSQL: %s", words)
-        self._run("PRAGMA foreign_keys = OFF")  # an autocommit_block() may have had them switched on
+        self._switch_keys_off()
         self._watch_keys()
-        gone = tuple(column.name for column in self.merge.removed)
-        self.step.doubt(self.connection, self.schema, self.name, gone)
+        if self.merge.removed or self.merge.added:
+            gone = tuple(column.name for column in self.merge.removed)
+            self.step.doubt(self.connection, self.schema, self.name, gone)
         self._saved = {name: self._saved_rows(name) for name in ("sqlite_sequence", "sqlite_stat1", "sqlite_stat4")}
         self.step.keys.pause()
         self._run(self.text)
@@ -162,14 +165,21 @@ class TableChange:
         columns = (*self.merge.old.columns, *parse(self.text).columns)
         self._rows.copy(self.name, self.new_name, rowid=None if own else rows.free_rowid(columns))
 
+    def _switch_keys_off(self) -> None:
+        """Let DROP TABLE delete no row of another table. An autocommit_block() may have had foreign keys switched on."""
+        self._run("PRAGMA foreign_keys = OFF")  # ignored silently inside a transaction
+        if self._ask("PRAGMA foreign_keys")[0][0]:
+            children = sorted(self.step.keys.children(self.name)) if self.schema == "main" else [self.name]
+            if children:
+                raise error("rebuild-deletes-children", table=self.name, children=children)
+
     def _watch_keys(self) -> None:
         """Note the keys that the rebuild may break: copying every row breaks none, unless a key is new or its columns are converted."""
         if self.schema != "main":
             return
         keys, merge = self.step.keys, self.merge
         changed = merge.converted | {column.key for column in merge.removed}
-        concerned = {key.child for key in keys.keys if key.child == self.name.casefold() and key.columns & changed}
-        concerned |= {key.child for key in keys.keys if key.parent == self.name.casefold() and key.to & changed}
+        concerned = {key.child for key in keys.keys if key.depends_on(folded(self.name), changed)}
         if merge.new_keys:
             concerned.add(self.name)
         if merge.keys_lost or self._may_skip_rows:
@@ -207,14 +217,12 @@ class TableChange:
 
     def finish(self) -> None:
         """Create the batch's own indexes and rename its columns; an index may be on either name."""
-        columns = {row[1].casefold() for row in self._ask(f"PRAGMA {{schema}}.table_xinfo({quoted(self.name)})")}
-        later = [
-            index for index in self._indexes if not {column.name.casefold() for column in index.columns} <= columns
-        ]
+        columns = {folded(row[1]) for row in self._ask(f"PRAGMA {{schema}}.table_xinfo({quoted(self.name)})")}
+        later = [index for index in self._indexes if not {folded(column.name) for column in index.columns} <= columns]
         for index in self._indexes:
             if index not in later:
                 self.impl.create_index(index)
-        if {rename.new.casefold() for rename in self._renames} & columns:  # two columns that change places
+        if {folded(rename.new) for rename in self._renames} & columns:  # two columns that change places
             aside = [Rename(old, f"_migrator_{at}") for at, (old, _) in enumerate(self._renames)]
             self._rename(aside)
             self._renames = [Rename(name, new) for (_, name), (_, new) in zip(aside, self._renames, strict=True)]

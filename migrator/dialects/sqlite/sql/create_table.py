@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from migrator.dialects.sqlite.sql.tokens import Token, cut, names_in, with_depth
+from migrator.dialects.sqlite.sql.tokens import Token, cut, folded, names_in, with_depth
 
 _TABLE_LEVEL = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
 _COLUMN_LEVEL = _TABLE_LEVEL - {"FOREIGN"} | {"NOT", "NULL", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED", "AS"}
@@ -73,7 +73,7 @@ class Column:
     @property
     def key(self) -> str:
         """The name as SQLite compares names."""
-        return self.name.casefold()
+        return folded(self.name)
 
     def of(self, kind: str) -> Clause | None:
         """Return the first clause of a kind, None if there is none."""
@@ -89,7 +89,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Definition:
-    """A table. `columns` are keyed by their case-folded names, `constraints` are those that are not written in a column."""
+    """A table. `columns` are keyed by their folded names, `constraints` are those that are not written in a column."""
 
     columns: dict[str, Column]
     constraints: tuple[Clause, ...]
@@ -196,9 +196,9 @@ def _clauses(sql: str, item: Sequence[Token], column: str | None) -> Iterator[Cl
 
 def _columns(tokens: Sequence[Token], verb: str, column: str | None) -> tuple[str, ...]:
     if verb in ("CHECK", "GENERATED", "AS"):
-        own = (column.casefold(),) if column and verb == "CHECK" else ()
+        own = (folded(column),) if column and verb == "CHECK" else ()
         return (*own, *sorted(names_in(tokens) - {"check", "generated", "always", "as"}))
-    return (column.casefold(),) if column else _list(tokens)
+    return (folded(column),) if column else _list(tokens)
 
 
 def _target(tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ def _target(tokens: Sequence[Token]) -> tuple[str, ...]:
     if not at and tokens[0].word != "REFERENCES":
         return ()
     rest = tokens[at + 1 :]
-    return (rest[0].name.casefold(), *(_list(rest[1:]) if rest[1:2] and rest[1].text == "(" else ()))
+    return (folded(rest[0].name), *(_list(rest[1:]) if rest[1:2] and rest[1].text == "(" else ()))
 
 
 def _list(tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ def _list(tokens: Sequence[Token]) -> tuple[str, ...]:
     found, before = [], None
     for depth, token in with_depth(tokens):
         if before is not None and depth == 1 and before.text in ("(", ","):
-            found.append(token.name.casefold())
+            found.append(folded(token.name))
         if found and depth == 0 and token.text == ")":
             break
         before = token

@@ -4,6 +4,7 @@ The lexical rules are those of sqlite.org/lang_keywords.html and lang_expr.html;
 """
 
 import re
+import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Token:
     @property
     def word(self) -> str:
         """The keyword that this may be, in upper case; empty for everything else, also for a quoted name."""
-        return self.text.upper() if self.kind == "word" else ""
+        return self.text.upper() if self.kind == "word" and self.text.isascii() else ""
 
     @property
     def name(self) -> str:
@@ -47,8 +49,8 @@ class Token:
 
     @property
     def normal(self) -> str:
-        """One spelling for all: names without quotes and case, everything else as it is."""
-        return self.name.casefold() if self.kind in ("word", "quoted") else self.text
+        """One spelling for all: names without quotes and folded, everything else as it is."""
+        return folded(self.name) if self.kind in ("word", "quoted") else self.text
 
 
 def cut(sql: str) -> Iterator[Token]:
@@ -70,7 +72,7 @@ def with_depth(tokens: Iterable[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def names_in(tokens: Iterable[Token]) -> set[str]:
-    """Return everything in the tokens that could be a name, case-folded."""
+    """Return everything in the tokens that could be a name, folded."""
     return {token.normal for token in tokens if token.kind in ("word", "quoted")}
 
 
@@ -79,6 +81,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def folded(name: str) -> str:
+    """Return the name as SQLite compares it: only the letters of ASCII are the same in upper and lower case."""
+    return name.translate(_LOWER)
+
+
 def same(one: str, other: str) -> bool:
     """Return whether SQLite takes the two for the same name."""
-    return one.casefold() == other.casefold()
+    return folded(one) == folded(other)
