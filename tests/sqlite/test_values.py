@@ -31,8 +31,19 @@ KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "text to DateTime, other spellings": (
         "TEXT",
         "sa.DateTime()",
-        ["2024-05-06T07:08:09", "2024-05-06", "2024-05-06 07:08"],
-        ["2024-05-06 07:08:09.000000", "2024-05-06 00:00:00.000000", "2024-05-06 07:08:00.000000"],
+        ["2024-05-06T07:08:09", "2024-05-06", "2024-05-06 07:08", "2024-05-06 07:08:09.5"],
+        [
+            "2024-05-06 07:08:09.000000",
+            "2024-05-06 00:00:00.000000",
+            "2024-05-06 07:08:00.000000",
+            "2024-05-06 07:08:09.500000",
+        ],
+    ),
+    "zeros below a microsecond": (
+        "TEXT",
+        "sa.DateTime()",
+        ["2024-05-06 07:08:09.1234560"],
+        ["2024-05-06 07:08:09.123456"],
     ),
     "text with zones to a DateTime with zones": (
         "TEXT",
@@ -51,8 +62,20 @@ KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "text to UTCDateTime": (
         "TEXT",
         "UTCDateTime()",
-        ["2024-05-06 07:08:09", "2024-05-06T07:08:09+02:00", "2024-05-06T07:08:09Z", "2024-05-06"],
-        ["2024-05-06 07:08:09", "2024-05-06 05:08:09", "2024-05-06 07:08:09", "2024-05-06 00:00:00"],
+        [
+            "2024-05-06 07:08:09",
+            "2024-05-06T07:08:09+02:00",
+            "2024-05-06T07:08:09Z",
+            "2024-05-06",
+            "2024-05-06 07:08:09.000000",
+        ],
+        [
+            "2024-05-06 07:08:09",
+            "2024-05-06 05:08:09",
+            "2024-05-06 07:08:09",
+            "2024-05-06 00:00:00",
+            "2024-05-06 07:08:09",
+        ],
     ),
     "text to Time": ("TEXT", "sa.Time()", ["07:08:09", "07:08"], ["07:08:09", "07:08:00.000000"]),
     "text to JSONDocument": ("TEXT", "JSONDocument()", ['{"a":1}', "[1, 2]", '"x"', "true", "null"], []),
@@ -74,6 +97,14 @@ KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "float to text": ("FLOAT", "sa.Text()", [0.1, 1.5], ["0.1", "1.5"]),
     "text to GUID": ("TEXT", "GUID()", [B, A, B.upper()], [B, B, B]),
     "text to Uuid": ("TEXT", "sa.Uuid()", [A, B], [A, A]),
+    "text to Uuid that is text in Python": ("TEXT", "sa.Uuid(as_uuid=False)", [A, B, B.upper()], [A, A, A]),
+    "string to Enum": ("VARCHAR(4)", "sa.Enum('red', \"it's\")", ["red", "it's", None], []),
+    "float to REAL": ("FLOAT", "sa.REAL()", [0.1, 123456.0, 16777216.0, -1e-45, 0.33333334], []),
+    "large integer to FLOAT(24)": ("BIGINT", "sa.Float(24)", [2**24, 2**25], [2.0**24, 2.0**25]),
+    "float to REAL on SQLite only": ("FLOAT", "sa.Double().with_variant(sa.REAL(), 'sqlite')", [0.1234567890123], []),
+    "float to Numeric that is a float in Python": ("FLOAT", "sa.Numeric(10, 2, asdecimal=False)", [19.5, 20.25], []),
+    "CHAR to text": ("CHAR(5)", "sa.Text()", ["abc", ""], []),
+    "text to CHAR": ("TEXT", "sa.CHAR(3)", ["abc", "äö "], []),
     "bytes to bytes": ("BLOB", "sa.LargeBinary(20)", [b"\x00\xff"], []),
     "a longer string": ("VARCHAR(3)", "sa.String(5)", ["12345678"], []),  # as long before: PostgreSQL could not have it
     "no longer than it may be": ("VARCHAR(30)", "sa.String(3)", ["abc", "äöü"], []),
@@ -82,6 +113,30 @@ KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
 # The old declared type, the new one, a value that it takes as well, and values that it would change.
 UNFIT: dict[str, tuple[str, str, Any, list[Any]]] = {
     "text to DateTime": ("TEXT", "sa.DateTime()", "2024-05-06", ["soon", "2024-02-31", "2024", "1715000000", "", b"x"]),
+    "below a microsecond": (
+        "TEXT",
+        "sa.DateTime()",
+        "2024-05-06",
+        ["2024-05-06T07:08:09.1234567", "2024-05-06 07:08:09.0000001", "2024-05-06 07:08:09.12345601"],
+    ),
+    "below a microsecond in UTC": ("TEXT", "UTCDateTime()", "2024-05-06", ["2024-05-06T07:08:09.1234567Z"]),
+    "below a microsecond of a Time": ("TEXT", "sa.Time()", "07:08", ["23:59:59.9999999"]),
+    "string to Enum": ("VARCHAR(4)", "sa.Enum('red', 'green')", "red", ["zzzz", "RED", ""]),
+    "a member less": ("VARCHAR(5) COLLATE NOCASE", "sa.Enum('red', 'light green')", "red", ["green", "Red"]),
+    "float to REAL": ("FLOAT", "sa.REAL()", 0.1, [0.1234567890123, 16777217.0, 1e39, 1e-60, 0.10000000149011612]),
+    "integer to REAL": ("INTEGER", "sa.REAL()", 2**24, [2**24 + 1, 2**30]),
+    "integer to FLOAT(24)": ("INTEGER", "sa.Float(24)", 2**24, [2**24 + 1]),
+    "float to Numeric that is a float in Python": (
+        "FLOAT",
+        "sa.Numeric(10, 2, asdecimal=False)",
+        19.99,
+        [19.999, 1e-9],
+    ),
+    "fractions to Numeric without a scale": ("FLOAT", "sa.Numeric(10)", 19, [19.5]),
+    "blanks that PostgreSQL cuts off": ("CHAR(5)", "sa.Text()", "abc", ["abc  "]),
+    "blanks of a CHAR that becomes a string": ("CHAR(5)", "sa.String(9)", "abc", ["abc  "]),
+    "blanks that PostgreSQL fills in": ("VARCHAR(5)", "sa.CHAR(10)", None, ["abc", ""]),
+    "a CHAR of one": ("VARCHAR(5)", "sa.CHAR()", "a", ["", "ab"]),
     "zones that are not kept": (
         "TEXT",
         "sa.DateTime()",
@@ -106,7 +161,12 @@ UNFIT: dict[str, tuple[str, str, Any, list[Any]]] = {
         "12",
         ["abc", "6f1c-uuid", "12.0", "1e3", "", "3000000000", "0x1A", b"12"],
     ),
-    "very long text to BigInteger": ("TEXT", "sa.BigInteger()", "12", ["9223372036854775808", "1" * 40]),
+    "very long text to BigInteger": (
+        "TEXT",
+        "sa.BigInteger()",
+        "12",
+        ["9223372036854775808", "-9223372036854775809", "1" * 40],
+    ),
     "fractions to Integer": ("NUMERIC(10, 2)", "sa.Integer()", 19, [19.99]),
     "large to small": ("BIGINT", "sa.SmallInteger()", 32767, [32768, -32769]),
     "text to Numeric": ("TEXT", "sa.Numeric(10, 2)", "1.50", ["19.999", "123456789", "1,5", "NaN", "1_000"]),
@@ -137,7 +197,7 @@ def table(cases: dict[str, list[Any]], declared: list[str]) -> list[str]:
 def literal(value: Any) -> str:
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
-    return "NULL" if value is None else f"'{value}'" if isinstance(value, str) else repr(value)
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
 
 
 def retyped(*kinds: str) -> str:

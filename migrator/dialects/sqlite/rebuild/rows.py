@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from migrator.dialects.sqlite.rebuild.usual import quickly
 from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.sql.tokens import quoted
 
@@ -59,7 +60,7 @@ class Retyped:
 
     def unless_usual(self, function: str, usual: str) -> str:
         """Return SQL that calls the function only for values that are out of the ordinary."""
-        value, quick = self.value, self.new.quickly(self.value, self._before)
+        value, quick = self.value, quickly(self.new, self.value, self._before)
         call = f"{function}({value}, CAST({value} AS {self.new.cast}))"
         return f"CASE WHEN {value} IS NULL OR ({quick}) THEN {usual} ELSE {call} END"
 
