@@ -18,6 +18,7 @@ from tests.adopt.legacy_databases import change_ddl, cli
 from tests.kit.database import execute, rows
 from tests.kit.projects import copy_history, miniature, upgrading
 from tests.kit.scenario import project
+from tests.sqlite.type_changes import A, B
 
 CONVERTED = """
 with op.batch_alter_table('t'{options}) as batch:
@@ -48,7 +49,6 @@ def test_a_declared_conversion_gives_the_same_rows_on_both_databases(database_ur
     ]
 
 
-A, B = "00112233445566778899aabbccddeeff", "00112233-4455-6677-8899-aabbccddeeff"
 # The new type, PostgreSQL's name for it, what the text was, and the value that both databases have to find.
 EQUAL: dict[str, tuple[TypeEngine[Any], str, list[str], object]] = {
     "sa.DateTime()": (
