@@ -78,7 +78,7 @@ KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
     "text to Uuid": ("TEXT", "sa.Uuid()", [A, B], [A, A]),
     "text to Uuid that is text in Python": ("TEXT", "sa.Uuid(as_uuid=False)", [A, B, B.upper()], [A, A, A]),
     "string to Enum": ("VARCHAR(4)", "sa.Enum('red', \"it's\")", ["red", "it's", None], []),
-    "float to REAL": ("FLOAT", "sa.REAL()", [0.1, 123456.0, 16777216.0, -1e-45, 0.33333334], []),
+    "float to REAL": ("FLOAT", "sa.REAL()", [0.1, 0.0, 123456.0, 16777216.0, -1e-45, 0.33333334], []),
     "large integer to FLOAT(24)": ("BIGINT", "sa.Float(24)", [2**24, 2**25], [2.0**24, 2.0**25]),
     "float to REAL on SQLite only": ("FLOAT", "sa.Double().with_variant(sa.REAL(), 'sqlite')", [0.1234567890123], []),
     "float to Numeric that is a float in Python": ("FLOAT", "sa.Numeric(10, 2, asdecimal=False)", [19.5, 20.25], []),

@@ -2,20 +2,23 @@
 
 from migrator.dialects.sqlite.rebuild.values import DOUBLE, Kind
 
-# SQL that is true for an existing date or moment in one spelling, with a sample of it: a type writes some of them, and reads all.
-_DATE = "typeof({x}) = 'text' AND date({x}) = {x} AND substr({x}, 1, 4) > '0000'"
-_MOMENT = "typeof({x}) = 'text' AND datetime({x}) = substr({x}, 1, 19) AND substr({x}, 1, 4) > '0000' AND {x} NOT GLOB '*[^-0-9 :.]*'"
+# SQL that is true for an existing date or moment, and what may follow its seconds, with a sample: a type writes some, and reads all.
 _USUAL = {
-    "date": ((_DATE, "2024-05-06"),),
+    "date": (
+        "typeof({x}) = 'text' AND date({x}) = {x} AND substr({x}, 1, 4) > '0000'",
+        (("1", "2024-05-06"),),
+    ),
     "datetime": (
-        (f"{_MOMENT} AND length({{x}}) = 19", "2024-05-06 07:08:09"),
-        (f"{_MOMENT} AND length({{x}}) = 26 AND substr({{x}}, 20) = '.000000'", "2024-05-06 07:08:09.000000"),
+        "typeof({x}) = 'text' AND datetime({x}) = substr({x}, 1, 19) AND substr({x}, 1, 4) > '0000' AND {x} NOT GLOB '*[^-0-9 :.]*'",
         (
-            f"{_MOMENT} AND length({{x}}) = 26 AND substr({{x}}, 20, 1) = '.' AND substr({{x}}, 21) <> '000000'",
-            "2024-05-06 07:08:09.123456",
+            ("length({x}) = 19", "2024-05-06 07:08:09"),
+            ("substr({x}, 20) = '.000000'", "2024-05-06 07:08:09.000000"),
+            ("(length({x}) = 26 AND {x} LIKE '%.______' AND {x} NOT LIKE '%.000000')", "2024-05-06 07:08:09.123456"),
         ),
     ),
 }
+# SQL that is true for a number that 32 bits give back as it was.
+_SIX_DIGITS = "(CAST(printf('%.6g', {x}) AS REAL) = {x} AND (abs({x}) BETWEEN 1e-37 AND 1e38 OR {x} = 0))"
 
 
 def quickly(new: Kind, value: str, old: Kind) -> str:
@@ -32,8 +35,8 @@ def quickly(new: Kind, value: str, old: Kind) -> str:
             most = int(min(2**DOUBLE, 10 ** min(new.digits[0], 18) - 1))
             return f"{whole} {-most} AND {most}"
         case "float":
-            real = f" OR typeof({value}) = 'real'" if new.mantissa == DOUBLE else ""
-            return f"{whole} {-(2**new.mantissa)} AND {2**new.mantissa}{real}"
+            real = "1" if new.mantissa == DOUBLE else _SIX_DIGITS.format(x=value)
+            return f"{whole} {-(2**new.mantissa)} AND {2**new.mantissa} OR typeof({value}) = 'real' AND {real}"
         case "text" if new.members is not None:
             members = ", ".join("'" + member.replace("'", "''") + "'" for member in sorted(new.members))
             return f"typeof({value}) = 'text' AND {value} COLLATE BINARY IN ({members}){_lengths(new, value, old)}"
@@ -43,8 +46,9 @@ def quickly(new: Kind, value: str, old: Kind) -> str:
         case "blob" if new.affinity == "BLOB":
             return f"typeof({value}) = 'blob'"
         case "date" | "datetime" as family:
-            usual = [sql.format(x=value) for sql, sample in _USUAL[family] if _is_own(new, sample)]
-            return " OR ".join(usual) or "0"
+            exists, spellings = _USUAL[family]
+            own = [sql for sql, sample in spellings if _is_own(new, sample)]
+            return f"{exists} AND ({' OR '.join(own)})".format(x=value) if own else "0"
     return "0"
 
 
