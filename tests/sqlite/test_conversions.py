@@ -2,19 +2,23 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
 
 from migrator import Migrator, StepFailed
+from migrator.types import GUID, UTCDateTime
 from tests.adopt.legacy.past import create_all
 from tests.adopt.legacy_databases import change_ddl, cli
 from tests.kit.database import execute, rows
 from tests.kit.projects import copy_history, miniature, upgrading
 from tests.kit.scenario import project
+from tests.sqlite.type_changes import A, B
 
 CONVERTED = """
 with op.batch_alter_table('t'{options}) as batch:
@@ -45,11 +49,56 @@ def test_a_declared_conversion_gives_the_same_rows_on_both_databases(database_ur
     ]
 
 
+# The new type, PostgreSQL's name for it, what the text was, and the value that both databases have to find.
+EQUAL: dict[str, tuple[TypeEngine[Any], str, list[str], object]] = {
+    "sa.DateTime()": (
+        sa.DateTime(),
+        "timestamp",
+        ["2024-05-06 07:08:09.5", "2024-05-06T07:08:09.5"],
+        datetime(2024, 5, 6, 7, 8, 9, 500000),
+    ),
+    "sa.Time()": (sa.Time(), "time", ["07:08", "07:08:00.0"], time(7, 8)),
+    "sa.Date()": (sa.Date(), "date", ["2024-05-06T00:00", "2024-05-06 00:00"], date(2024, 5, 6)),
+    "sa.Uuid()": (sa.Uuid(), "uuid", [B, A.upper()], UUID(A)),
+    "sa.Uuid(as_uuid=False)": (sa.Uuid(as_uuid=False), "uuid", [B, B.upper()], B),
+    "types.GUID()": (GUID(), "uuid", [A, B.upper()], UUID(A)),
+    "types.UTCDateTime()": (
+        UTCDateTime(),
+        "timestamptz",
+        ["2024-05-06T07:08:09.000Z", "2024-05-06 09:08:09+02:00"],
+        datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC),
+    ),
+}
+
+
+def test_both_databases_find_a_value_in_whatever_spelling_it_came(database_url: str, tmp_path: Path) -> None:
+    lines = [
+        f"batch.alter_column('v{at}', type_={kind}, postgresql_using='v{at}::{name}')"
+        for at, (kind, (_, name, _, _)) in enumerate(EQUAL.items())
+    ]
+    body = "\n    ".join(["from migrator import types", "with op.batch_alter_table('t') as batch:", *lines])
+    config = miniature(tmp_path, "def upgrade(): pass", upgrading(body.replace("types\n    ", "types\n")))
+    Migrator(config, database_url=database_url).upgrade("001")
+    texts = [", ".join(f"'{text}'" for text in row) for row in zip(*(case[2] for case in EQUAL.values()), strict=True)]
+    columns = ", ".join(f"v{at} TEXT" for at in range(len(EQUAL)))
+    execute(database_url, f"CREATE TABLE t ({columns})", *(f"INSERT INTO t VALUES ({row})" for row in texts))
+    Migrator(config, database_url=database_url).upgrade()
+    for at, (kind, (type_, _, old, value)) in enumerate(EQUAL.items()):
+        column = sa.column(f"v{at}", type_)
+        found = read_rows(database_url, sa.select(column).select_from(sa.table("t")).where(column == value))
+        assert found == [(value,)] * len(old), kind
+
+
 NARROWED = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('v', type_={})"
 
 
 @pytest.mark.parametrize(
-    ("declared", "new", "value"), [("VARCHAR(30)", "sa.String(3)", "'abcd'"), ("BIGINT", "sa.Integer()", "3000000000")]
+    ("declared", "new", "value"),
+    [
+        ("VARCHAR(30)", "sa.String(3)", "'abcd'"),
+        ("BIGINT", "sa.Integer()", "3000000000"),
+        ("TEXT", "sa.BigInteger(), postgresql_using='v::bigint'", "'-9223372036854775809'"),
+    ],
 )
 def test_both_databases_refuse_a_value_that_does_not_fit(
     database_url: str, declared: str, new: str, value: str, tmp_path: Path

@@ -17,112 +17,13 @@ from migrator import StepFailed
 from migrator.types import GUID, JSONDocument, UTCDateTime
 from tests.kit.projects import upgrading
 from tests.kit.scenario import Scenario, project
+from tests.sqlite.type_changes import KEPT, UNFIT, A, B
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::sqlalchemy.exc.SAWarning"
 )  # stock Alembic's own
 
 TYPES = "from migrator.types import GUID, JSONDocument, UTCDateTime\n"
-A, B = "00112233445566778899aabbccddeeff", "00112233-4455-6677-8899-aabbccddeeff"
-
-# The old declared type, the new one, what is stored, and what is stored afterwards.
-KEPT: dict[str, tuple[str, str, list[Any], list[Any]]] = {
-    "text to DateTime": ("TEXT", "sa.DateTime()", ["2024-05-06 07:08:09", "2024-05-06 07:08:09.123456", None], []),
-    "text to DateTime, other spellings": (
-        "TEXT",
-        "sa.DateTime()",
-        ["2024-05-06T07:08:09", "2024-05-06", "2024-05-06 07:08"],
-        ["2024-05-06 07:08:09.000000", "2024-05-06 00:00:00.000000", "2024-05-06 07:08:00.000000"],
-    ),
-    "text with zones to a DateTime with zones": (
-        "TEXT",
-        "sa.DateTime(timezone=True)",
-        ["2024-05-06T07:08:09+02:00"],
-        [],
-    ),
-    "date to DateTime": ("DATE", "sa.DateTime()", ["2024-05-06", None], ["2024-05-06 00:00:00.000000", None]),
-    "midnights to Date": (
-        "DATETIME",
-        "sa.Date()",
-        ["2024-05-06 00:00:00.000000", "2024-05-06T00:00"],
-        ["2024-05-06"] * 2,
-    ),
-    "string to TIMESTAMP": ("VARCHAR(30)", "sa.TIMESTAMP()", ["2024-05-06 07:08:09"], []),
-    "text to UTCDateTime": (
-        "TEXT",
-        "UTCDateTime()",
-        ["2024-05-06 07:08:09", "2024-05-06T07:08:09+02:00", "2024-05-06T07:08:09Z", "2024-05-06"],
-        ["2024-05-06 07:08:09", "2024-05-06 05:08:09", "2024-05-06 07:08:09", "2024-05-06 00:00:00"],
-    ),
-    "text to Time": ("TEXT", "sa.Time()", ["07:08:09", "07:08"], ["07:08:09", "07:08:00.000000"]),
-    "text to JSONDocument": ("TEXT", "JSONDocument()", ['{"a":1}', "[1, 2]", '"x"', "true", "null"], []),
-    "text of numbers to JSON": ("TEXT", "sa.JSON()", ["12", "1.5"], [12, 1.5]),
-    "text to Boolean": ("TEXT", "sa.Boolean()", ["1", "0", None], [1, 0, None]),
-    "integer to Boolean": ("INTEGER", "sa.Boolean()", [1, 0], []),
-    "text to Integer": ("TEXT", "sa.Integer()", ["12", " 12 ", "-7", "+5", "007"], [12, 12, -7, 5, 7]),
-    "long text to BigInteger": (
-        "TEXT",
-        "sa.BigInteger()",
-        ["9223372036854775807", "-9223372036854775808"],
-        [2**63 - 1, -(2**63)],
-    ),
-    "whole numbers to Integer": ("NUMERIC(10, 2)", "sa.Integer()", [19, 20], []),
-    "text to Numeric": ("TEXT", "sa.Numeric(10, 2)", ["19.99", "20", "-0.5"], [19.99, 20, -0.5]),
-    "text to Float": ("TEXT", "sa.Float()", ["0.1", "1e3", "1"], [0.1, 1000.0, 1.0]),
-    "integer to Float": ("BIGINT", "sa.Float()", [2**53, -1], [2.0**53, -1.0]),
-    "integer to text": ("INTEGER", "sa.Text()", [12, 2**60], ["12", str(2**60)]),
-    "float to text": ("FLOAT", "sa.Text()", [0.1, 1.5], ["0.1", "1.5"]),
-    "text to GUID": ("TEXT", "GUID()", [B, A, B.upper()], [B, B, B]),
-    "text to Uuid": ("TEXT", "sa.Uuid()", [A, B], [A, A]),
-    "bytes to bytes": ("BLOB", "sa.LargeBinary(20)", [b"\x00\xff"], []),
-    "a longer string": ("VARCHAR(3)", "sa.String(5)", ["12345678"], []),  # as long before: PostgreSQL could not have it
-    "no longer than it may be": ("VARCHAR(30)", "sa.String(3)", ["abc", "äöü"], []),
-    "a type of somebody's own": ("TEXT", "sa.dialects.sqlite.NUMERIC()", ["12", "1.5"], [12, 1.5]),
-}
-# The old declared type, the new one, a value that it takes as well, and values that it would change.
-UNFIT: dict[str, tuple[str, str, Any, list[Any]]] = {
-    "text to DateTime": ("TEXT", "sa.DateTime()", "2024-05-06", ["soon", "2024-02-31", "2024", "1715000000", "", b"x"]),
-    "zones that are not kept": (
-        "TEXT",
-        "sa.DateTime()",
-        "2024-05-06",
-        ["2024-05-06T07:08:09+02:00", "2024-05-06 07:08:09Z"],
-    ),
-    "times to Date": ("DATETIME", "sa.Date()", "2024-05-06 00:00:00", ["2024-05-06 07:08:09.000000"]),
-    "seconds to DateTime": ("INTEGER", "sa.DateTime()", None, [1715000000]),
-    "text to UTCDateTime": ("TEXT", "UTCDateTime()", "2024-05-06", ["soon", "12:00"]),
-    "text to JSONDocument": (
-        "TEXT",
-        "JSONDocument()",
-        "{}",
-        ["hello", "{", "NaN", "007", "12345678901234567890", b"{}"],
-    ),
-    "text to Boolean": ("TEXT", "sa.Boolean()", "1", ["true", "false", "yes", "2", ""]),
-    "integer to Boolean": ("INTEGER", "sa.Boolean()", 1, [2, -1]),
-    "boolean to text": ("BOOLEAN", "sa.Text()", None, [1, 0]),
-    "text to Integer": (
-        "TEXT",
-        "sa.Integer()",
-        "12",
-        ["abc", "6f1c-uuid", "12.0", "1e3", "", "3000000000", "0x1A", b"12"],
-    ),
-    "very long text to BigInteger": ("TEXT", "sa.BigInteger()", "12", ["9223372036854775808", "1" * 40]),
-    "fractions to Integer": ("NUMERIC(10, 2)", "sa.Integer()", 19, [19.99]),
-    "large to small": ("BIGINT", "sa.SmallInteger()", 32767, [32768, -32769]),
-    "text to Numeric": ("TEXT", "sa.Numeric(10, 2)", "1.50", ["19.999", "123456789", "1,5", "NaN", "1_000"]),
-    "digits that a REAL lacks": ("TEXT", "sa.Numeric(38, 18)", "1.5", ["19.99", "0.123456789012345678"]),
-    "a smaller scale": ("NUMERIC(38, 18)", "sa.Numeric(10, 2)", 1.25, [1.255, 10**8]),
-    "float to Numeric": ("FLOAT", "sa.Numeric(10, 2)", 0.5, [0.30000000000000004]),
-    "text to Float": ("TEXT", "sa.Float()", "0.1", ["0.1234567890123456789", "x", "1_0"]),
-    "large integer to Float": ("BIGINT", "sa.Float()", 2**53, [2**53 + 1]),
-    "float to text": ("FLOAT", "sa.Text()", 0.1, [0.30000000000000004]),
-    "text to GUID": ("TEXT", "GUID()", B, ["", "6f1c-uuid", A + "0"]),
-    "text to bytes": ("TEXT", "sa.LargeBinary()", b"x", ["x"]),
-    "bytes to text": ("BLOB", "sa.Text()", "x", [b"x"]),
-    "a string that is too long": ("VARCHAR(30)", "sa.String(3)", "abc", ["abcd", "äöüß"]),
-    "text that is too long": ("TEXT", "sa.String(3)", "abc", ["abcd"]),
-    "numbers that are too long": ("INTEGER", "sa.String(3)", 123, [1234]),
-}
 
 
 def table(cases: dict[str, list[Any]], declared: list[str]) -> list[str]:
@@ -137,7 +38,7 @@ def table(cases: dict[str, list[Any]], declared: list[str]) -> list[str]:
 def literal(value: Any) -> str:
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
-    return "NULL" if value is None else f"'{value}'" if isinstance(value, str) else repr(value)
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
 
 
 def retyped(*kinds: str) -> str:

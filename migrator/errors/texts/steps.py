@@ -125,6 +125,13 @@ TEXTS: dict[str, Message] = {
         "To keep the values as they are, write this next to `revision`:\n{accept}\n"
         "(the setting accept_loss takes the same texts, if the file is not yours). Then run it again:\n  {cli} {direction}",
     ),
+    "key-has-nulls": Message(
+        StepFailed,
+        "Revision {revision} ({path}) makes a primary key in {table}, which is never NULL, of columns that lack values:{nulls!b}",
+        "Give these rows a value in the revision, before the change, or delete them there:\n"
+        '    op.execute(\'UPDATE "{table}" SET "{column}" = … WHERE "{column}" IS NULL\')\n'
+        "Then run it again:\n  {cli} {direction}",
+    ),
     "not-a-table": Message(
         StepFailed,
         "Revision {revision} ({path}) changes {table!r} with batch_alter_table, which {what}.",

@@ -16,7 +16,7 @@ _NO_ROWID = "WITHOUT ROWID"
 def columns(definition: Definition, dialect: Questions) -> tuple[Column, ...]:
     """Return the columns. The rowid, and a key of a table that has none, is never NULL, whether that is written or not."""
     key = _key_columns(definition)
-    never_null = key if _NO_ROWID in definition.options or _is_rowid(definition) else ()
+    never_null = key if _NO_ROWID in definition.options or definition.rowid_column else ()
     return tuple(_column(written, written.key in never_null, dialect) for written in definition.columns.values())
 
 
@@ -89,21 +89,9 @@ def _extra(written: Written, dialect: Questions) -> Iterator[str]:
 
 
 def _primary_key(definition: Definition, column: Written | None, clause: Clause, dialect: Questions) -> str:
-    rowid = ", the rowid" if _is_rowid(definition) else ""
+    rowid = ", the rowid" if definition.rowid_column else ""
     again = ", AUTOINCREMENT" if clause.says("AUTOINCREMENT") else ""
     return f"{_keys(column, clause, dialect)}{rowid}{again}{_conflict(clause.tokens)}"
-
-
-def _is_rowid(definition: Definition) -> bool:
-    """Whether the key is another name of the rowid: one column, INTEGER to the letter, and not `INTEGER PRIMARY KEY DESC`.
-
-    https://www.sqlite.org/lang_createtable.html#rowid
-    """
-    found, key = definition.primary_key, _key_columns(definition)
-    if found is None or len(key) != 1 or _NO_ROWID in definition.options or key[0] not in definition.columns:
-        return False
-    column, clause = found
-    return definition.columns[key[0]].type == ("integer",) and not (column is not None and clause.says("DESC"))
 
 
 def _key_columns(definition: Definition | None) -> tuple[str, ...]:

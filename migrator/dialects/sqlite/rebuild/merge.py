@@ -8,6 +8,7 @@ agree the step changes nothing, and the old text stays.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from migrator.dialects.sqlite.rebuild.values import affinity
 from migrator.dialects.sqlite.sql.create_table import Clause, Column, Definition
 from migrator.dialects.sqlite.sql.tokens import folded
 
@@ -47,7 +48,7 @@ class Merge:
     direct: bool = True
     """Whether columns are only added at the end or removed, and nothing else changes."""
     retyped: set[str] = field(default_factory=set)
-    """The columns that get another declared type."""
+    """The columns that get another type, also if SQLite's own stays what it is."""
     taken_along: list[str] = field(default_factory=list)
     """The keys that go with a column, in words, because PostgreSQL drops them with it as well."""
     converted: set[str] = field(default_factory=set)
@@ -56,6 +57,8 @@ class Merge:
     """Whether a PRIMARY KEY or UNIQUE, to which a foreign key may refer, is removed."""
     new_keys: set[str] = field(default_factory=set)
     """The columns of foreign keys that are added."""
+    made_key: set[str] = field(default_factory=set)
+    """The columns of a primary key that is added, which are never NULL, as on PostgreSQL."""
     removed: list[Column] = field(default_factory=list)
     """The columns that the new table does not have, as they were."""
     added: list[Column] = field(default_factory=list)
@@ -106,6 +109,7 @@ class Merge:
             if column is None or (column.key in self.old.columns and column.key not in self._gone):
                 additions.append((column, clause))
         self.new_keys = {key for _, clause in additions if clause.kind == "FOREIGN KEY" for key in clause.columns}
+        self.made_key = {key for _, clause in additions if clause.kind == "PRIMARY KEY" for key in clause.columns}
         return additions
 
     def _constraints(self, additions: Additions) -> None:
@@ -188,9 +192,11 @@ class Merge:
         meant = {
             kind for kind in _ATTRIBUTES if base is not None and base.says(kind) != new.says(kind) != old.says(kind)
         }
-        pieces = [*self._pieces(old, new, meant), *(clause.text for column, clause in additions if column is new)]
         if "TYPE" in meant:
             self.retyped.add(old.key)
+            if self._stays_the_rowid(old, new):
+                meant.remove("TYPE")
+        pieces = [*self._pieces(old, new, meant), *(clause.text for column, clause in additions if column is new)]
         if meant & {"TYPE", "COLLATE", "GENERATED"} or any(
             clause.text not in pieces for clause in old.clauses if clause.kind in ("COLLATE", "GENERATED")
         ):
@@ -203,6 +209,8 @@ class Merge:
 
     def _pieces(self, old: Column, new: Column, meant: set[str]) -> Iterator[str]:
         left = {kind: clause.text for kind in _ATTRIBUTES[1:] if kind in meant and (clause := new.of(kind))}
+        if old.key in self.made_key and not any("NOT" in column.says("NULL") for column in (old, new)):
+            meant, left = meant | {"NULL"}, left | {"NULL": "NOT NULL"}
         for clause in old.clauses:
             if clause.kind in meant:
                 if clause.kind in left:
@@ -216,6 +224,26 @@ class Merge:
                 elif words not in self.meant:
                     yield clause.text
         yield from left.values()
+
+    def _stays_the_rowid(self, old: Column, new: Column) -> bool:
+        """Return whether the column stays INTEGER, of which SQLite makes the rowid; it holds every integer, and goes on counting.
+
+        As any other type it would be an ordinary column, which gets no value by itself.
+        """
+        key = self.old.primary_key
+        if key is None or self.old.rowid_column != old.key or not self._same_primary_key():
+            return False
+        words = f"{self.table}: INTEGER PRIMARY KEY on {old.name}"
+        if affinity(new.type_text) == "INTEGER":
+            return words not in self.meant
+        if not key[1].says("AUTOINCREMENT"):  # else that is what is lost
+            self._lose(words)
+        return False
+
+    def nulls_refused(self, made: Definition) -> set[str]:
+        """Return the columns of the new table that must not be NULL before, because they are its key now or SQLite would number them."""
+        numbered = {made.rowid_column} - {self.old.rowid_column, None}
+        return {key for key in (*self.made_key, *numbered) if key in self.old.columns}
 
     def _autoincrement(self, old: Column, new: Column, clause: Clause, meant: set[str]) -> str:
         """Return the clause, without an AUTOINCREMENT that the new type cannot have or whose loss is meant."""

@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from migrator.dialects.sqlite.rebuild.usual import quickly
 from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.sql.tokens import quoted
+from migrator.errors import error
 
 _ROWID = ("rowid", "_rowid_", "oid")
 _SHOWN = 40  # characters of an example
@@ -59,7 +61,7 @@ class Retyped:
 
     def unless_usual(self, function: str, usual: str) -> str:
         """Return SQL that calls the function only for values that are out of the ordinary."""
-        value, quick = self.value, self.new.quickly(self.value, self._before)
+        value, quick = self.value, quickly(self.new, self.value, self._before)
         call = f"{function}({value}, CAST({value} AS {self.new.cast}))"
         return f"CASE WHEN {value} IS NULL OR ({quick}) THEN {usual} ELSE {call} END"
 
@@ -76,34 +78,51 @@ class Retyped:
 
 
 class Rows:
-    """The rows of a table, from its old text to its new one. `copied` are the columns that have values to copy."""
+    """The rows of a table, from its old text to its new one.
 
-    def __init__(self, connection: Connection, schema: str, copied: Iterable[str], retyped: Iterable[Retyped]) -> None:
+    `copied` are the columns that have values to copy, `required` those of the new table's primary key in which none may be NULL.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        schema: str,
+        copied: Iterable[str],
+        retyped: Iterable[Retyped],
+        required: Iterable[str] = (),
+    ) -> None:
         """Hold them; sends nothing."""
         self._connection, self._schema = connection, quoted(schema)
-        self._copied = list(copied)
+        self._copied, self._required = list(copied), list(required)
         self._retyped = {one.column: one for one in retyped}
 
     def look(self, table: str) -> tuple[list[Retyped], int]:
         """Return the columns with values that do not fit, and the number of rows. One pass, none if nothing could be changed.
 
-        A declared conversion that is an aggregate, and would make one row of all, is an error of the database's here.
+        A declared conversion that is an aggregate, and would make one row of all, is an error of the database's here. Raises StepFailed
+        "key-has-nulls".
         """
         looked = [one for one in self._retyped.values() if one.is_looked_at]
-        if not looked:
+        if not looked and not self._required:
             return [], 0
         driver: Any = self._connection.connection.dbapi_connection
         names = {one.column: f"migrator_fits_{at}" for at, one in enumerate(looked)}
         for one in looked:
             driver.create_function(names[one.column], 2, one.fits)
-        sums = ", ".join(f"sum({one.unless_usual(names[one.column], '0')})" for one in looked)
+        sums = [f"sum({one.unless_usual(names[one.column], '0')})" for one in looked]
+        values = [self._retyped[name].value if name in self._retyped else quoted(name) for name in self._required]
+        sums += [f"sum({value} IS NULL)" for value in values]
         try:
             found = self._connection.exec_driver_sql(
-                f"SELECT count(*), {sums} FROM {self._schema}.{quoted(table)}"
+                f"SELECT count(*), {', '.join(sums)} FROM {self._schema}.{quoted(table)}"
             ).one()
         finally:
             for name in names.values():
                 driver.create_function(name, 2, None)
+        nulls = {name: number for name, number in zip(self._required, found[1 + len(looked) :], strict=True) if number}
+        if nulls:
+            told = tuple(f"{table}: {number} of {found[0]} rows have NULL in {name}" for name, number in nulls.items())
+            raise error("key-has-nulls", table=table, column=next(iter(nulls)), nulls=told)
         return [one for one in looked if one.unfit], found[0]
 
     def copy(self, old: str, new: str, *, rowid: str | None) -> None:

@@ -64,10 +64,13 @@ class TableChange:
         except ValueError as cause:
             raise error("table-sql-unreadable", table=self.name, reason=cause) from cause
 
-    def _copied(self) -> tuple[list[str], list[rows.Retyped]]:
-        """Return the columns whose values are copied, which a generated one has none of, and those that get another type."""
+    def _copied(self) -> tuple[list[str], list[rows.Retyped], list[str]]:
+        """Return the columns whose values are copied, which a generated one has none of, those that get another type, and those of which
+        none may be NULL.
+        """
         batch, merge = self._batch, self.merge
-        columns = parse(self.text).columns
+        made = parse(self.text)
+        columns, required = made.columns, merge.nulls_refused(made)
         using = self.impl.conversions.pop((batch.table.schema, batch.table.name), {})
         self._declared = bool(using)
         names = [
@@ -82,7 +85,7 @@ class TableChange:
                 new = Kind(batch.columns[name].type, columns[folded(name)].type_text, self.impl.dialect)
                 retyped.append(rows.Retyped(name, old, new, using.get(name)))
                 merge.converted.add(folded(name))
-        return names, retyped
+        return names, retyped, [name for name in names if folded(name) in required]
 
     @property
     def text(self) -> str:
@@ -140,8 +143,8 @@ class TableChange:
     def create(self) -> None:
         """Create the empty new table, after checking that nothing is lost, that foreign keys are watched, and that the disk has space.
 
-        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small", "values-unfit" or "rebuild-deletes-children", before
-        anything is changed.
+        Raises StepFailed "rebuild-loses", "table-left-over", "disk-too-small", "key-has-nulls", "values-unfit" or
+        "rebuild-deletes-children", before anything is changed.
         """
         self.step.refuse(self.name, self.merge.lost)
         leftovers.refuse(self.connection, self.schema, self.new_name, self.name)

@@ -5,9 +5,11 @@ SQLite stores nearly every value in every column. What it changes by itself is t
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+import struct
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, NoReturn
 from uuid import UUID
@@ -39,22 +41,16 @@ _FAMILIES: tuple[tuple[str, type[TypeEngine[Any]]], ...] = (
 )
 _SPACE = " \t\n\v\f\r"
 _NUMBER = re.compile(rf"[{_SPACE}]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[{_SPACE}]*", re.ASCII)
-_SPELLINGS = {  # what CURRENT_TIMESTAMP and its like write, and SQLAlchemy
-    datetime: re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII),
-    date: re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
-    time: re.compile(r"\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII),
-}
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00(:00(\.0*)?)?", re.ASCII)
-# SQL that is true for a date or a moment as SQLAlchemy writes it, or CURRENT_TIMESTAMP, and that exists; and samples of both.
-_USUAL = {
-    "date": ("typeof({x}) = 'text' AND date({x}) = {x} AND substr({x}, 1, 4) > '0000'", ("2024-05-06",)),
-    "datetime": (
-        "typeof({x}) = 'text' AND datetime({x}) = substr({x}, 1, 19) AND substr({x}, 1, 4) > '0000' AND {x} NOT GLOB '*[^-0-9 :.]*' "
-        "AND (length({x}) = 19 OR (length({x}) = 26 AND substr({x}, 20, 1) = '.'))",
-        ("2024-05-06 07:08:09", "2024-05-06 07:08:09.123456"),
-    ),
+_SERVERS = {  # what CURRENT_TIMESTAMP and CURRENT_TIME write, and UTCDateTime; SQLAlchemy's own types add `.000000`, and may hold both
+    datetime: re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII),
+    time: re.compile(r"\d\d:\d\d:\d\d", re.ASCII),
 }
-_EXACT = 2**53  # every whole number up to this is a REAL
+_BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]", re.ASCII)  # SQLAlchemy cuts it off, PostgreSQL rounds
+_BLANK_PADDED = re.compile(
+    r"\s*(?:(?:N|NATIONAL\s+)?CHAR|(?:NATIONAL\s+)?CHARACTER)\s*(?:\(\s*(\d+)\s*\)\s*)?", re.IGNORECASE
+)
+DOUBLE, _SINGLE = 53, 24  # every whole number of so many bits is a floating point number of 64 bits, of 32
 
 
 class Unfit(Exception):
@@ -81,7 +77,6 @@ class Kind:
         self._inner = inner
         self.decorated = isinstance(type_, TypeDecorator)
         self.family = next((name for name, cls in _FAMILIES if isinstance(inner, cls)), "other")
-        self.enum = isinstance(inner, sa.Enum)
 
     @cached_property
     def length(self) -> int | None:
@@ -90,10 +85,31 @@ class Kind:
         return int(found[1]) if found else None
 
     @cached_property
+    def padded(self) -> int | None:
+        """The length to which PostgreSQL fills a text up with blanks; it cuts them off again where the text gets another type."""
+        found = _BLANK_PADDED.fullmatch(self.declared) if self.family == "text" else None
+        return int(found[1] or 1) if found else None
+
+    @cached_property
+    def members(self) -> frozenset[str] | None:
+        """The texts that an Enum has; None for another type."""
+        return frozenset(self._inner.enums) if isinstance(self._inner, sa.Enum) else None
+
+    @property
+    def _everywhere(self) -> list[TypeEngine[Any]]:
+        return [self._inner] if self.decorated else [self._written, *variants(self._written)]
+
+    @cached_property
     def bits(self) -> int:
         """The size of a whole number, as PostgreSQL stores it; of a type with variants the largest."""
-        types = [self._inner] if self.decorated else [self._written, *variants(self._written)]
-        return max(16 if isinstance(t, sa.SmallInteger) else 32 if _is_plain_integer(t) else 64 for t in types)
+        return max(
+            16 if isinstance(t, sa.SmallInteger) else 32 if _is_plain_integer(t) else 64 for t in self._everywhere
+        )
+
+    @cached_property
+    def mantissa(self) -> int:
+        """The bits of the digits of a floating point number, as PostgreSQL stores it; of a type with variants the most."""
+        return max(_SINGLE if _is_single(t) else DOUBLE for t in self._everywhere)
 
     @cached_property
     def digits(self) -> tuple[float, float]:
@@ -105,47 +121,22 @@ class Kind:
 
     def holds_all_of(self, old: "Kind") -> bool:
         """Return whether each value of the old column can stay as it is, so that none has to be looked at."""
-        if self.decorated or (self.affinity, self.family) != (old.affinity, old.family):
+        if self.decorated or (self.affinity, self.family) != (old.affinity, old.family) or self.padded != old.padded:
+            return False
+        if self.members is not None and (old.members is None or not old.members <= self.members):
             return False
         shorter = self.length is not None and (old.length is None or self.length < old.length)
         narrower = any(mine < theirs for mine, theirs in zip(self.digits, old.digits, strict=True))
-        return not (shorter or narrower or (self.family == "integer" and self.bits < old.bits))
+        return not (shorter or narrower or self.bits < old.bits or self.mantissa < old.mantissa)
 
     @property
     def cast(self) -> str:
         """The type to which a CAST does what the affinity does to a text that is a number; one to INTEGER would cut it off at 64 bits."""
         return "NUMERIC" if self.affinity == "INTEGER" else self.affinity
 
-    def quickly(self, value: str, old: "Kind") -> str:
-        """Return SQL that is true only for values that fit and stay as they are: the usual ones, so that Python sees only the others."""
-        whole = f"typeof({value}) = 'integer' AND {value} BETWEEN"
-        match self.family if self.family in _USUAL or not self.decorated else "":
-            case "integer":
-                number, ends = f"CAST({value} AS INTEGER)", f"{-(2 ** (self.bits - 1))} AND {2 ** (self.bits - 1) - 1}"
-                digits = f"typeof({value}) = 'text' AND CAST({number} AS TEXT) = {value} AND {number} BETWEEN {ends}"
-                return f"{whole} {ends} OR {digits}"
-            case "boolean":
-                return f"{whole} 0 AND 1"
-            case "numeric" | "float" as family:
-                most = int(min(_EXACT, 10 ** min(self.digits[0], 18) - 1))
-                return f"{whole} {-most} AND {most}" + (f" OR typeof({value}) = 'real'" if family == "float" else "")
-            case "text" if not self.enum and self.affinity == "TEXT":
-                kinds = "'text'" if old.family == "boolean" else "'text', 'integer'"
-                short = "" if self.length is None else f" AND length({value}) <= {self.length}"
-                return f"typeof({value}) IN ({kinds}){short}"
-            case "blob" if self.affinity == "BLOB":
-                return f"typeof({value}) = 'blob'"
-            case "date" | "datetime" as family:
-                usual, samples = _USUAL[family]
-                return usual.format(x=value) if self._reads(samples) else "0"
-        return "0"
-
-    def _reads(self, samples: Sequence[str]) -> bool:
-        """Return whether the type takes dates in the usual spelling; it may have one of its own."""
-        try:
-            return all(self.fit(sample, sample, self) is sample for sample in samples)
-        except Exception:
-            return False
+    def is_cut_for(self, new: "Kind") -> bool:
+        """Return whether PostgreSQL cuts the blanks off the end of a text of this type, when it becomes one of the new type."""
+        return self.padded is not None and new.padded is None
 
     def fit(self, value: Any, converted: Any, old: "Kind") -> Any:
         """Return what to store for a value, mostly itself. `converted` is the value as `cast` makes it.
@@ -158,14 +149,22 @@ class Kind:
             raise Unfit
         stored = value if is_bytes or not self._is_converted(value) else converted
         stored = self._check(value, stored, old)
-        if self.length is not None and self.family == "text" and not self.decorated and len(stored) > self.length:
-            raise Unfit
+        if self.family == "text":
+            self._check_length(stored, old)
         return value if self._read is None else self._rewritten(value, stored)
 
     @cached_property
     def _check(self) -> Callable[[Any, Any, "Kind"], Any]:
         found: Callable[[Any, Any, Kind], Any] = getattr(self, f"_fit_{self.family}", self._fit_other)
         return found
+
+    def _check_length(self, stored: str, old: "Kind") -> None:
+        if old.is_cut_for(self) and stored.endswith(" "):
+            raise Unfit
+        if self.decorated:
+            return  # its own texts may be shorter or longer than those of the SQL type
+        if (self.length is not None and len(stored) > self.length) or self.padded not in (None, len(stored)):
+            raise Unfit
 
     def _is_converted(self, value: Any) -> bool:
         if isinstance(value, str):
@@ -177,7 +176,9 @@ class Kind:
         most = 2 ** (self.bits - 1)
         if not whole or not -most <= stored < most or (isinstance(value, str) and set(value) & set(".eE")):
             raise Unfit
-        return int(stored)
+        return (
+            int(stored) if _exact(stored) == _exact(value) else _refuse()
+        )  # a text beyond 64 bits is a rounded number already
 
     def _fit_boolean(self, value: Any, stored: Any, old: "Kind") -> Any:
         return stored if stored in (0, 1) and str(value).strip(_SPACE) in ("0", "1") else _refuse()
@@ -189,9 +190,13 @@ class Kind:
         meant, most = _exact(value), Decimal(10) ** Decimal(min(self.digits[0], 400))
         if _exact(stored if read is None else read(stored)) != meant or meant.copy_abs() >= most:
             raise Unfit
+        if self.digits[1] != float("inf") and (Fraction(meant) * Fraction(10) ** int(self.digits[1])).denominator != 1:
+            raise Unfit
         return stored
 
-    _fit_float = _fit_numeric
+    def _fit_float(self, value: Any, stored: Any, old: "Kind") -> Any:
+        stored = self._fit_numeric(value, stored, old)
+        return stored if self.mantissa == DOUBLE or _in_32_bits(stored) == stored else _refuse()
 
     def _fit_json(self, value: Any, stored: Any, old: "Kind") -> Any:
         meant = json.loads(value, parse_constant=_refuse) if isinstance(value, str) else value
@@ -218,15 +223,19 @@ class Kind:
     def _rewritten(self, value: Any, stored: Any) -> Any:
         assert self._read is not None
         read = self._read(stored)
-        if not isinstance(read, date | time | UUID):
+        if not isinstance(read, date | time | timedelta | UUID) and (self.decorated or self.family != "uuid"):
             return value
+        if isinstance(stored, str) and _BELOW_MICROSECONDS.search(stored):
+            raise Unfit
         if getattr(read, "tzinfo", None) is not None and not self.decorated:
             return value if getattr(self._inner, "timezone", False) else _refuse()
-        spelling = _SPELLINGS.get(type(read))
-        if spelling is not None and spelling.fullmatch(stored):
-            return stored
+        servers = None if self.decorated else _SERVERS.get(type(read))
+        if servers is not None and servers.fullmatch(stored):
+            return value if stored == value else stored
         written = stored if self._write is None else self._write(read)
-        return written if self._read(written) == read else _refuse()
+        if self._read(written) != read:
+            raise Unfit
+        return value if written == value else written
 
     @cached_property
     def _read(self) -> Callable[[Any], Any] | None:
@@ -243,6 +252,19 @@ class Kind:
 
 def _is_plain_integer(type_: object) -> bool:
     return isinstance(type_, sa.Integer) and not isinstance(type_, sa.BigInteger)
+
+
+def _is_single(type_: object) -> bool:
+    """Return whether PostgreSQL stores it in 32 bits: REAL, and FLOAT(n) up to 24."""
+    return isinstance(type_, sa.Float) and (isinstance(type_, sa.REAL) or (type_.precision or DOUBLE) <= _SINGLE)
+
+
+def _in_32_bits(value: float) -> float:
+    """Return what PostgreSQL shows of a number that it stores in 32 bits: the shortest decimal that means those."""
+    stored = struct.pack("f", value)
+    (single,) = struct.unpack("f", stored)
+    shown = (float(f"{single:.{digits}g}") for digits in range(1, 10))
+    return next((near for near in shown if struct.pack("f", near) == stored), single)
 
 
 def _exact(value: Any) -> Decimal:

@@ -109,6 +109,19 @@ class Definition:
         """The clause of the primary key, with the column that it is written in; None if the table has none."""
         return next(((column, clause) for column, clause in self.every() if clause.kind == "PRIMARY KEY"), None)
 
+    @property
+    def rowid_column(self) -> str | None:
+        """The key of the column that is the rowid, which counts upwards: a primary key of one column, INTEGER to the letter, and not
+        `INTEGER PRIMARY KEY DESC` (sqlite.org/lang_createtable.html#rowid). None if the table has none.
+        """
+        if self.primary_key is None or "WITHOUT ROWID" in self.options:
+            return None
+        inline, clause = self.primary_key
+        column = self.columns.get(clause.columns[0]) if len(clause.columns) == 1 else None
+        if column is None or column.type != ("integer",) or (inline is not None and clause.says("DESC")):
+            return None
+        return column.key
+
 
 def parse(sql: str) -> Definition:
     """Return the parts of a CREATE TABLE. Raises ValueError for any other text, and for one that this grammar does not cover."""
