@@ -6,6 +6,7 @@ The lexical rules are those of sqlite.org/lang_keywords.html and lang_expr.html;
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 _TOKEN = re.compile(
     r"""
@@ -18,6 +19,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_FOLDED = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Token:
     def normal(self) -> str:
         """One spelling for all: names without quotes and case, everything else as it is."""
         return self.name.casefold() if self.kind in ("word", "quoted") else self.text
+
+
+def folded(name: str) -> str:
+    """Return a name as SQLite compares names: the letters A to Z only have no case."""
+    return name.translate(_FOLDED)
 
 
 def cut(sql: str) -> Iterator[Token]:
