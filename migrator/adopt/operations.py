@@ -139,10 +139,11 @@ class Operations:
             return
         rules = sa.inspect(connection).get_check_constraints(table.name, table.schema)
         names: dict[str, str | None] = {str(rule["sqltext"]): None for rule in rules if rule["name"] is None}
-        said = {plain(text, self._dialect): text for text in names}
+        columns = [column.name for column in table.columns]
+        said = {plain(text, self._dialect, columns): text for text in names}
         for rule in table.constraints:
             if isinstance(rule, sa.CheckConstraint) and rule.name in unnamed:
-                text = said.get(plain(str(rule.sqltext), self._dialect))
+                text = said.get(plain(str(rule.sqltext), self._dialect, columns))
                 if text is not None:
                     names[text] = str(rule.name)
                     self._take(table.name, str(rule.name))
@@ -232,12 +233,14 @@ def _add_checks(upgrade: ops.UpgradeOps, connection: Connection, replay: Replay,
         if not inspector.has_table(table.name, table.schema):
             continue
         there = {rule["name"]: rule for rule in inspector.get_check_constraints(table.name, table.schema)}
+        columns = [column.name for column in table.columns]
         changed: list[ops.MigrateOperation] = []
         for rule in sorted(
             (c for c in table.constraints if isinstance(c, sa.CheckConstraint)), key=lambda c: str(c.name)
         ):
             found = there.get(str(rule.name))
-            if found and (plain(found["sqltext"], dialect) != plain(str(rule.sqltext), dialect) or _unproved(found)):
+            both = () if found is None else (found["sqltext"], str(rule.sqltext))
+            if found and (len({plain(text, dialect, columns) for text in both}) > 1 or _unproved(found)):
                 changed += [
                     ops.DropConstraintOp(conv(str(rule.name)), table.name, type_="check", schema=table.schema),
                     ops.CreateCheckConstraintOp(

@@ -1,41 +1,67 @@
-"""SQL expressions compared by meaning: two texts are equal when only their spelling differs."""
+"""SQL expressions compared by meaning: two texts are equal when only their spelling differs.
+
+Only what cannot change a value is spelling. Literals and quoted names stay as they are, letter for letter.
+"""
 
 import re
+from collections.abc import Collection
 
 from migrator.dialects.questions import Questions
 
-_QUOTED = re.compile(r"('(?:[^']|'')*')")
-_ALONE = re.compile(r"('(?:[^']|'')*')|(?<![\w'\"])\(([\w.]+|'(?:[^']|'')*')\)")
+_PIECES = re.compile(r"""(?:\b[a-z])?'(?:[^']|'')*'|"(?:[^"]|"")*"|[\w.$]+|\s+|.""", re.I | re.S)
+_BRACKETS = frozenset("(),")
+_OPERATORS = frozenset("=<>!|+*/-")
 
 
-def plain(expression: str | None, dialect: Questions) -> str | None:
-    """Return an SQL expression without its spelling: case, white space, quotes around names, parentheses that do nothing.
+def plain(expression: str | None, dialect: Questions, columns: Collection[str] = ()) -> str | None:
+    """Return an SQL expression without its spelling: case, white space, quotes that mean nothing, parentheses that do nothing.
 
-    Without the casts, too, that the database itself writes into what it was told.
+    Without the casts, too, that the database itself writes into what it was told. `columns` are the names that it may use.
     """
     if expression is None:
         return None
-    uncast = "".join(p if p.startswith("'") else dialect.strip_casts(p) for p in _QUOTED.split(expression))
-    parts = _QUOTED.split(_ALONE.sub(r"\1\2", uncast))
-    text = "".join(p if p.startswith("'") else re.sub(r'[\s"`\[\]]+', " ", p).lower() for p in parts)
-    text = re.sub(r"\s*([(),=<>!|+*/-]+)\s*", r"\1", text).strip()
-    before = ""
-    while before != text:
-        before, text = text, _ALONE.sub(r"\1\2", _single(text))
-    return text
+    pieces = [_folded(piece) for piece in _PIECES.findall(dialect.canonical(expression, columns).strip())]
+    pieces = [piece for at, piece in enumerate(pieces) if not piece.isspace() or _separates(pieces, at)]
+    before: list[str] = []
+    while before != pieces:
+        before, pieces = pieces, _without_brackets(pieces)
+    return "".join(pieces)
 
 
-def _single(text: str) -> str:
-    """Return the text without parentheses around all of it, or around nothing but another pair."""
+def _folded(piece: str) -> str:
+    if piece[-1] in "'\"":
+        return piece
+    return " " if piece.isspace() else piece.lower() if piece.isascii() else piece
+
+
+def _separates(pieces: list[str], at: int) -> bool:
+    """Whether white space keeps two pieces apart: words, or two signs that would be one operator."""
+    before, after = pieces[at - 1], pieces[at + 1]
+    if before in _BRACKETS or after in _BRACKETS:
+        return False
+    return (before in _OPERATORS and after in _OPERATORS) or not {before, after} & _OPERATORS
+
+
+def _without_brackets(pieces: list[str]) -> list[str]:
+    """Return the pieces without a pair of brackets around all of them, around another pair, or around one word or literal."""
     opened: list[int] = []
     pairs: dict[int, int] = {}
-    quoted = False
-    for position, sign in enumerate(f"({text})"):
-        quoted ^= sign == "'"
-        if sign == "(" and not quoted:
-            opened.append(position)
-        elif sign == ")" and not quoted and opened:
-            pairs[opened.pop()] = position
-    inner = {start + 1: end - 1 for start, end in pairs.items() if pairs.get(start + 1) == end - 1}
-    dropped = {0, len(text) + 1, *inner, *inner.values()}
-    return "".join(sign for position, sign in enumerate(f"({text})") if position not in dropped).strip()
+    around = ["(", *pieces, ")"]
+    for at, piece in enumerate(around):
+        if piece == "(":
+            opened.append(at)
+        elif piece == ")" and opened:
+            pairs[opened.pop()] = at
+    dropped = {0, len(around) - 1}
+    for start, end in pairs.items():
+        if pairs.get(start + 1) == end - 1 or (end == start + 2 and _is_alone(around, start)):
+            inside = pairs.get(start + 1) == end - 1
+            dropped |= {start + 1, end - 1} if inside else {start, end}
+    return [piece for at, piece in enumerate(around) if at not in dropped]
+
+
+def _is_alone(pieces: list[str], start: int) -> bool:
+    """Whether the one piece in brackets is a word or a literal, and the brackets are those of no function and no row."""
+    before, inner, after = pieces[start - 1], pieces[start + 1], pieces[start + 3 : start + 4]
+    word = re.fullmatch(r"[\w.]+|(?:\w?'.*')", inner, re.S) is not None
+    return start > 0 and word and not re.search(r"""[\w'"\])$]$""", before) and not (after and after[0].startswith("."))

@@ -103,8 +103,11 @@ class Questions:
         """Return in words the values of a column that another type would change or refuse, None if each can stay. Reads only."""
         return None
 
-    def strip_casts(self, expression: str) -> str:
-        """Return a default or a condition without the casts to text that the database adds on its own."""
+    def canonical(self, expression: str, columns: Collection[str]) -> str:
+        """Return a default or a condition without the casts that the database adds on its own, and without quotes that mean nothing.
+
+        `columns` are the names that it may use. Sends nothing.
+        """
         return expression
 
     def before_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:

@@ -27,6 +27,16 @@ CREATE TRIGGER touch AFTER UPDATE ON children BEGIN UPDATE parents SET code = 'A
 CREATE VIEW rich AS SELECT id FROM children WHERE amount > 100;
 CREATE TRIGGER rich_insert INSTEAD OF INSERT ON rich BEGIN SELECT 1; END;
 CREATE VIRTUAL TABLE found USING fts5(text, tokenize = 'porter');
+CREATE TABLE "Ä" (id INTEGER NOT NULL PRIMARY KEY, odd REFERENCES "Ä", "odd key" TEXT);
+CREATE TABLE "ä" (id INTEGER NOT NULL PRIMARY KEY, "a-b" INTEGER CHECK ("a-b" > 0), a INTEGER, b INTEGER);
+CREATE TABLE states (
+    state TEXT DEFAULT "New" CHECK (state IN ("Open", 'Closed')),
+    made TEXT GENERATED ALWAYS AS (state || "X") VIRTUAL,
+    alone TEXT COLLATE NOCASE UNIQUE
+);
+CREATE INDEX ix_states ON states (state) WHERE state <> "Never";
+CREATE TRIGGER opened AFTER INSERT ON states BEGIN UPDATE states SET state = "Was"; END;
+CREATE VIEW opens AS SELECT "state" FROM states WHERE "state" = "Is";
 """
 # What is replaced, by what, and what is said of it.
 CHANGED = {
@@ -168,6 +178,22 @@ CHANGED = {
     "virtual table": ("'porter'", "'unicode61'", "the table found"),
     "type": ("VARCHAR(100)", "VARCHAR(50)", "children.email is VARCHAR(50) and should be VARCHAR(100)"),
     "no type": ("flat TEXT)", "flat ANY)", "parents.flat is ANY and should be TEXT"),
+    "text in double quotes, of a trigger": ('"Was"', '"was"', "trigger opened on states"),
+    "of a CHECK": ('("Open"', '("open"', "check without a name on states: state in(\"open\",'Closed') is there"),
+    "of a view": ('"Is"', '"is"', 'where state = "is", and should be select state from states where state = "Is"'),
+    "of a generated column": ('"X"', '"x"', 'states.made is GENERATED AS (state||"x") VIRTUAL and'),
+    "of a condition": ('"Never"', '"never"', 'where state<>"never" is there'),
+    "of a default": ('"New"', '"new"', 'the default of states.state is "new" and should be "New"'),
+    "default without quotes": ('"New"', "new", 'the default of states.state is new and should be "New"'),
+    "default that is the last of two": ('"New"', '"New" DEFAULT 1', "the default of states.state is 1"),
+    "collation that is the last of two": (
+        "NOCASE UNIQUE",
+        "NOCASE COLLATE BINARY UNIQUE",
+        "states.alone is plain and should be",
+    ),
+    "table with another letter": ('CREATE TABLE "ä"', 'CREATE TABLE "b"', "the table ä is missing"),
+    "key to a table with another letter": ('REFERENCES "Ä"', 'REFERENCES "ä"', "REFERENCES ä(id) is there"),
+    "name with a sign": ('("a-b" > 0)', "(a-b > 0)", "check without a name on ä: a-b>0 is there"),
     "column": ("flat TEXT)", "flat TEXT, more TEXT)", "the column parents.more (TEXT) is there"),
 }
 GONE = {
@@ -199,6 +225,16 @@ create trigger if not exists touch after update on children begin update "parent
 CREATE VIEW rich AS SELECT "id" FROM children WHERE amount > /* a lot */ 100;
 CREATE TRIGGER rich_insert INSTEAD OF INSERT ON rich BEGIN SELECT 1; END;
 CREATE VIRTUAL TABLE IF NOT EXISTS found USING fts5(text, tokenize='porter');
+CREATE TABLE [Ä] (id INTEGER PRIMARY KEY, `odd` REFERENCES 'Ä' ("ID"), [odd key] TEXT);
+CREATE TABLE `ä` (id INTEGER PRIMARY KEY, "a-b" INTEGER CHECK ([a-b]>0), a INTEGER, b INTEGER);
+CREATE TABLE "states" (
+    "state" TEXT DEFAULT "New" CHECK ("STATE" IN ("Open",'Closed')),
+    made TEXT AS ([State]||"X"),
+    alone TEXT COLLATE BINARY UNIQUE COLLATE "nocase"
+);
+CREATE INDEX ix_states ON states ("STATE") WHERE "State"<>"Never";
+CREATE TRIGGER opened AFTER INSERT ON "states" BEGIN UPDATE "states" SET "state"="Was"; END;
+CREATE VIEW opens AS SELECT state FROM "states" WHERE state="Is";
 """
 
 

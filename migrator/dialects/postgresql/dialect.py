@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 from migrator.alembic_private import alter_in_place
 from migrator.dialects.dialect import Dialect, Explanation
 from migrator.dialects.postgresql import scratch, sessions
-from migrator.dialects.postgresql.catalog import definitions, objects
+from migrator.dialects.postgresql.catalog import casts, definitions, objects
 from migrator.dialects.postgresql.session import PostgreSQLSession, sqlstate
 from migrator.dialects.schema_object import SchemaObject
 from migrator.dialects.scratch import Scratch
@@ -25,8 +25,6 @@ _VERSION_TABLES = """
     WHERE c.relkind = 'r' AND n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND 'version_num' = (
         SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 """
-_QUOTED = re.compile(r"('(?:[^']|'')*')")
-_TEXT_CAST = re.compile(r"::(?:text|character varying|varchar|bpchar)(?:\(\d+\))?(?:\[\])?", re.I)
 _ADVICE = {
     "password authentication failed": "Correct the user or the password; @ / # % in it are written percent-encoded.",
     "no password supplied": "Give the password in the URL, in PGPASSWORD or in ~/.pgpass.",
@@ -113,10 +111,8 @@ class PostgreSQL(Dialect):
             return str(cause.orig).partition("\n")[0]
         return f"{count:,} values would change" if count else None
 
-    def strip_casts(self, expression: str) -> str:
-        # PostgreSQL writes them in another way each time that it is given what it wrote.
-        parts = _QUOTED.split(expression)
-        return "".join(part if part.startswith("'") else _TEXT_CAST.sub("", part) for part in parts)
+    def canonical(self, expression: str, columns: Collection[str]) -> str:
+        return casts.stripped(expression)
 
     def before_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
         return definitions.before_tables(connection, metadata)

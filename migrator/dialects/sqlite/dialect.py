@@ -20,6 +20,7 @@ from migrator.dialects.sqlite.catalog import objects, sql_texts
 from migrator.dialects.sqlite.rebuild.rows import Retyped, Rows
 from migrator.dialects.sqlite.rebuild.values import Kind
 from migrator.dialects.sqlite.session import SQLiteSession
+from migrator.dialects.sqlite.sql import spelling
 from migrator.dialects.sqlite.url import file_of
 from migrator.settings import Settings
 
@@ -66,6 +67,9 @@ class SQLite(Dialect):
 
     def scratch(self, connection: Connection, schemas: Collection[str] = ()) -> AbstractContextManager[Scratch]:
         return scratch.file()
+
+    def canonical(self, expression: str, columns: Collection[str]) -> str:
+        return spelling.expression(expression, columns)
 
     def unfit(
         self, connection: Connection, table: sa.TableClause, column: str, old: TypeEngine[Any], new: TypeEngine[Any]

@@ -16,13 +16,15 @@ NOT_COMPARED = (
     "rows",
     "owners and privileges",
     "comments",
-    "storage parameters and tablespaces",
+    "storage parameters, tablespaces and how rows are stored",
     "statistics",
-    "aggregates, operators and casts",
-    "publications and event triggers",
+    "aggregates, operators, casts and base types",
+    "publications, subscriptions and event triggers",
+    "foreign servers and their options",
+    "text search configurations",
     "the values and the cache of sequences",
 )
-_KINDS_OF_PARTS = ("relation", "sequence", "function", "type", "extension")
+_KINDS_OF_PARTS = ("relation", "sequence", "function", "type", "collation", "extension")
 _KINDS = {"r": "table", "p": "table", "f": "table", "v": "view", "m": "materialized view", "c": "type"}
 # How expressions, bounds and names are written depends on these; both sides of a comparison are read under the same.
 _WRITTEN_WITH = {
@@ -34,6 +36,7 @@ _WRITTEN_WITH = {
 }
 _RULES: dict[str, Callable[[str, Sequence[Any], Questions], Rule]] = {
     "constraint": parts.constraint,
+    "default": parts.view_default,
     "index": parts.index,
     "trigger": parts.trigger,
     "rule": parts.rewrite_rule,
@@ -79,7 +82,13 @@ def _object(owner: str, said: Sequence[Row], dialect: Questions) -> SchemaObject
     if part == "relation":
         kind = _KINDS[words[0]]
         return SchemaObject(kind, owner, columns, rules, parts.properties(words), parts.view(words))
-    made = {"sequence": parts.sequence, "function": parts.function, "type": parts.type_, "extension": parts.extension}
+    made = {
+        "sequence": parts.sequence,
+        "function": parts.function,
+        "type": parts.type_,
+        "collation": parts.collation,
+        "extension": parts.extension,
+    }
     return SchemaObject(part, owner.removeprefix(f"{part} "), definition=made[part](words))
 
 

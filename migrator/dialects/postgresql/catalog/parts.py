@@ -16,6 +16,8 @@ _SUFFIXES = re.compile(r"\)((?: NO INHERIT| NOT VALID| NOT ENFORCED)*)$")
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
 _INDEX = re.compile(rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?(?:{_NAME}\.)?{_NAME} USING ({_NAME}) (.*)", re.S)
 _CREATED = re.compile(rf"\s*CREATE (?:CONSTRAINT )?(?:TRIGGER|RULE) {_NAME}(?: AS\s)?\s*", re.S)
+_BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")
+_PIECES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|\s+|.""", re.S)
 _STATES = {"O": "", "D": ", disabled", "R": ", on replicas only", "A": ", on replicas too"}
 _SHORT = {"character varying": "VARCHAR", "character": "CHAR", "bit varying": "VARBIT"}
 _COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
@@ -25,24 +27,32 @@ _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 
 def column(name: str, words: Words, dialect: Questions) -> Column:
     """Return a column; an ENUM has its labels in its type."""
-    _, kind, labels, required, default, generated, identity, counts, collation, schema = words
+    _, kind, labels, required, default, generated, identity, counts, collation, schema, options, alone = words
     extra = [f"COLLATE {collation}"] if collation else []
     if generated:
         extra.append(f"GENERATED AS ({plain(default, dialect)}) {_GENERATED[generated]}")
         default = None
     if identity:
         extra.append(f"GENERATED {_IDENTITY[identity]} AS IDENTITY ({counts})")
+    extra += [*([f"OPTIONS {options}"] if options else []), *([f"NOT NULL {alone}"] if alone else [])]
     said = f"ENUM {kind} ({labels})" if labels is not None else _type(kind) if schema == "pg_catalog" else kind
     return Column(name, said, required != "true", default, plain(default, dialect), " ".join(extra))
 
 
 def constraint(name: str, words: Words, dialect: Questions) -> Rule:
     """Return a constraint; of a foreign key also whether its triggers are disabled, so that nothing enforces it."""
-    kind, definition, condition, states = words
+    kind, definition, condition, states, valid = words
     if kind == "c":
         suffix = _SUFFIXES.search(definition)
         return Rule("check", name, f"{plain(condition, dialect)}{suffix[1].lower() if suffix else ''}")
-    return Rule(_KINDS[kind], name, _KEYWORDS.sub("", definition) + _state(states))
+    said, where = _without_storage(_KEYWORDS.sub("", definition))
+    invalid = ", INVALID" * (valid == "false")
+    return Rule(_KINDS[kind], name, f"{said}{f' WHERE {where}' if where else ''}{_state(states)}{invalid}")
+
+
+def view_default(name: str, words: Words, dialect: Questions) -> Rule:
+    """Return what an INSERT into a view gives a column that it does not name."""
+    return Rule("default", name, words[0])
 
 
 def index(name: str, words: Words, dialect: Questions) -> Rule:
@@ -50,8 +60,8 @@ def index(name: str, words: Words, dialect: Questions) -> Rule:
     unique, valid, definition = words
     made = _INDEX.match(definition)
     method, rest = (made[1], made[2]) if made else ("", definition)
-    keys, _, where = rest.partition(" WHERE ")
-    said = dialect.strip_casts(keys) + (f" where {plain(where, dialect)}" if where else "")
+    keys, where = _without_storage(rest)
+    said = dialect.canonical(keys, ()) + (f" where {plain(where, dialect)}" if where else "")
     using = "" if method == "btree" else f"USING {method} "
     return Rule("index", name, f"{'unique ' * (unique == 'true')}{using}{said}{', INVALID' * (valid != 'true')}")
 
@@ -65,7 +75,8 @@ def trigger(name: str, words: Words, dialect: Questions) -> Rule:
 def rewrite_rule(name: str, words: Words, dialect: Questions) -> Rule:
     """Return a rule (CREATE RULE)."""
     state, definition = words
-    return Rule("rule", name, " ".join(_CREATED.sub("", definition, count=1).split()) + _state(state))
+    said = _BLANKS.sub(lambda found: found[1] or " ", _CREATED.sub("", definition, count=1)).strip()
+    return Rule("rule", name, said + _state(state))
 
 
 def policy(name: str, words: Words, dialect: Questions) -> Rule:
@@ -77,7 +88,7 @@ def policy(name: str, words: Words, dialect: Questions) -> Rule:
 
 def properties(words: Words) -> frozenset[str]:
     """Return what holds for a relation as a whole."""
-    _, persistence, secured, forced, partitioned, bound, parents, method, _, options, server = words
+    _, persistence, secured, forced, partitioned, bound, parents, method, _, options, server, replica = words
     said = {
         "UNLOGGED": persistence == "u",
         "ROW LEVEL SECURITY": secured == "true",
@@ -88,6 +99,7 @@ def properties(words: Words) -> frozenset[str]:
         f"USING {method}": method,
         f"WITH ({options})": options,
         f"SERVER {server}": server,
+        f"REPLICA IDENTITY {replica}": replica,
     }
     return frozenset(words for words, holds in said.items() if holds)
 
@@ -127,9 +139,29 @@ def type_(words: Words) -> str:
     return " ".join([f"DOMAIN {base}", *filter(None, more)])
 
 
+def collation(words: Words) -> str:
+    """Return how a collation orders."""
+    return str(words[0])
+
+
 def extension(words: Words) -> str:
     """Return nothing: an extension's version is not the history's to say."""
     return ""
+
+
+def _without_storage(definition: str) -> tuple[str, str]:
+    """Return what an index says before its condition, without its storage parameters, and its condition."""
+    pieces: list[tuple[int, str]] = []
+    depth = 0
+    for piece in _PIECES.findall(definition):
+        depth -= piece == ")"
+        pieces.append((depth, piece))
+        depth += piece == "("
+    ends = next((at for at, it in enumerate(pieces) if it == (0, "WHERE")), len(pieces))
+    start = next((at for at, it in enumerate(pieces[:ends]) if it == (0, "WITH")), ends)
+    rest = next((at for at, it in enumerate(pieces) if at > start and it == (0, ")")), ends) + 1
+    kept = [piece for _, piece in (*pieces[:start], *pieces[rest:ends])]
+    return "".join(kept).strip(), "".join(piece for _, piece in pieces[ends + 1 :]).strip()
 
 
 def _state(states: str | None) -> str:

@@ -1,6 +1,7 @@
 """Every object of a SQLite database, read from the texts that made them: what a PRAGMA does not say is there word for word."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -10,7 +11,8 @@ from migrator.dialects.questions import Questions
 from migrator.dialects.schema_object import Column, Rule, SchemaObject
 from migrator.dialects.sqlite.catalog import tables
 from migrator.dialects.sqlite.sql.create_table import Definition, parse
-from migrator.dialects.sqlite.sql.tokens import Token, cut, quoted, with_depth
+from migrator.dialects.sqlite.sql.spelling import spelled
+from migrator.dialects.sqlite.sql.tokens import cut, folded, quoted, with_depth
 
 _ALL = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 # Of FTS3, 4 and 5 and of R*Tree, for a SQLite before 3.37, which does not tell them.
@@ -30,19 +32,23 @@ def objects(
     belongings: dict[str, list[tuple[str, str, str]]] = {}
     for kind, name, table, sql in rows:
         if kind in ("index", "trigger"):
-            belongings.setdefault(table.casefold(), []).append((kind, name, sql))
-    left_out = {name.casefold() for name in ignore} | shadow_tables(connection, rows)
-    made = {name.casefold(): (kind, name, sql) for kind, name, _, sql in rows if kind in ("table", "view")}
-    made = {key: row for key, row in made.items() if key not in left_out}
+            belongings.setdefault(folded(table), []).append((kind, name, sql))
+    left_out, shadows = set(map(folded, ignore)), shadow_tables(connection, rows)
+    made = {folded(name): (kind, name, sql) for kind, name, _, sql in rows if kind in ("table", "view")}
+    made = {key: row for key, row in made.items() if key not in left_out and row[1].casefold() not in shadows}
     parsed = {key: _parsed(sql, memo) for key, (kind, _, sql) in made.items() if kind == "table"}
     found: dict[str, SchemaObject] = {}
     for key, (kind, name, sql) in sorted(made.items()):
         definition = parsed.get(key)
         targets = tables.implied_targets(definition, parsed) if definition else ()
-        what = (kind, name, sql, tuple(belongings.get(key, ())), targets)
+        own = tuple(belongings.get(key, ()))
+        texts = [text for part, _, text in ((kind, name, sql), *own) if part in ("view", "trigger")]
+        named = frozenset(it for text in texts for it in _named(text, made, parsed, memo))
+        what = (kind, name, sql, own, targets, named)
         if what not in memo:
-            rules = frozenset(_belonging(*row, dialect) for row in what[3])
-            memo[what] = _object(connection, dialect, kind, name, sql, definition, dict(targets), rules)
+            names = tables.column_names(definition)
+            rules = frozenset(_belonging(*row, names, named, dialect) for row in own)
+            memo[what] = _object(connection, dialect, kind, name, sql, definition, dict(targets), rules, named)
         found[name] = memo[what]
     return found
 
@@ -78,6 +84,21 @@ def _parsed(sql: str, memo: Memo) -> Definition | None:
     return definition
 
 
+def _named(
+    sql: str, made: Mapping[str, tuple[str, str, str]], parsed: Mapping[str, Definition | None], memo: Memo
+) -> Iterator[str]:
+    """Yield what stands in double quotes in a text and names a table or a column of the tables in it, to the letter."""
+    if (sql, '"') not in memo:
+        tokens = list(cut(sql))
+        memo[sql, '"'] = ({t.name for t in tokens if t.text[0] == '"'}, {folded(t.name) for t in tokens})
+    in_quotes, words = memo[sql, '"']
+    if in_quotes:
+        there = {made[word][1] for word in words & made.keys()}
+        columns = {it for word in words & parsed.keys() for it in tables.column_names(parsed[word])}
+        often = Counter(map(folded, columns))
+        yield from in_quotes & (there | {it for it in columns if often[folded(it)] == 1})
+
+
 def _object(
     connection: Connection,
     dialect: Questions,
@@ -87,15 +108,16 @@ def _object(
     definition: Definition | None,
     targets: dict[str, tuple[str, ...]],
     rules: frozenset[Rule],
+    named: frozenset[str],
 ) -> SchemaObject:
     if kind == "view":
-        return SchemaObject("view", name, rules=rules, definition=_after_name(sql).removeprefix("as "))
+        return SchemaObject("view", name, rules=rules, definition=_after_name(sql, named).removeprefix("as "))
     if definition is not None:
         columns = tables.columns(definition, dialect)
         own = tables.rules(definition, targets, dialect)
         return SchemaObject("table", name, columns, rules | frozenset(own), frozenset(definition.options))
     told = () if is_virtual(sql) else tuple(_told(connection, name))
-    return SchemaObject("table", name, told, rules, definition=_after_name(sql))
+    return SchemaObject("table", name, told, rules, definition=_after_name(sql, ()))
 
 
 def _told(connection: Connection, table: str) -> Iterator[Column]:
@@ -103,24 +125,26 @@ def _told(connection: Connection, table: str) -> Iterator[Column]:
         yield Column(name, kind.upper(), not not_null, default, default)
 
 
-def _belonging(kind: str, name: str, sql: str, dialect: Questions) -> Rule:
+def _belonging(
+    kind: str, name: str, sql: str, columns: Collection[str], named: Collection[str], dialect: Questions
+) -> Rule:
     if kind == "index":
-        return Rule("index", name, _index(sql, dialect))
-    return Rule("trigger", name, _after_name(sql))
+        return Rule("index", name, _index(sql, columns, dialect))
+    return Rule("trigger", name, _after_name(sql, named))
 
 
-def _index(sql: str, dialect: Questions) -> str:
+def _index(sql: str, columns: Collection[str], dialect: Questions) -> str:
     tokens = list(cut(sql))
     levels = list(with_depth(tokens))
     start = next(at for at, (_, token) in enumerate(levels) if token.text == "(")
     end = next(at for at, (depth, token) in enumerate(levels) if at > start and depth == 0 and token.text == ")")
-    parts = ", ".join(tables.key_parts(tokens[start : end + 1], dialect))
-    where = f" where {tables.expression(tokens[end + 2 :], dialect)}" if len(tokens) > end + 2 else ""
+    parts = ", ".join(tables.key_parts(tokens[start : end + 1], columns, dialect))
+    where = f" where {tables.expression(tokens[end + 2 :], columns, dialect)}" if len(tokens) > end + 2 else ""
     return f"{'unique ' if tokens[1].word == 'UNIQUE' else ''}({parts}){where}"
 
 
-def _after_name(sql: str) -> str:
-    """Return what a CREATE says after the name of the object, in one spelling."""
+def _after_name(sql: str, named: Collection[str]) -> str:
+    """Return what a CREATE says after the name of the object, in one spelling; what it tells a virtual table, as it is."""
     tokens = [token for token in cut(sql) if token.text != ";" or token.kind != "sign"]
     kinds = ("TABLE", "VIEW", "TRIGGER")
     at = next((at for at, token in enumerate(tokens) if token.word in kinds), 0) + 1
@@ -128,8 +152,6 @@ def _after_name(sql: str) -> str:
         at += 1
     if at + 1 < len(tokens) and tokens[at + 1].text == ".":
         at += 2
-    return _joined(tokens[at + 1 :])
-
-
-def _joined(tokens: Sequence[Token]) -> str:
-    return " ".join(token.normal for token in tokens)
+    rest = tokens[at + 1 :]
+    told = next((at for at, token in enumerate(rest) if token.text == "("), 0) if is_virtual(sql) else len(rest)
+    return " ".join((*spelled(rest[:told], named.__contains__), *(token.text for token in rest[told:])))
