@@ -127,6 +127,12 @@ class Session:
         """Return the statement that was refused since the attempt began; None if none was."""
         return None
 
+    def enter_revision(self) -> None:
+        """Know that the revision's own function runs now, in the open transaction, which has all that the session had before."""
+
+    def leave_revision(self) -> None:
+        """Know that it is over: what follows finds the version table where the run found it."""
+
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         """Forget the step before and the try before; called before each try of each step, outside of a transaction. Sends nothing.
 

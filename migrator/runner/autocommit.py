@@ -84,6 +84,10 @@ class CommittedStatements:
         """Whether the log does not say yet what stays of the attempt."""
         return self.rolled_back or self.stayed
 
+    def deaf(self) -> "_Deaf":
+        """In the block, the engine itself uses the connection."""
+        return _Deaf(self)
+
     def _changes(self) -> list[str]:
         return [normal(text) for text in self._open if not self._reads(text)]
 

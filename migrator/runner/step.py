@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -74,7 +75,21 @@ class StepRunner:
         assert self._transaction is not None
         self._statements.listening = True
         self._transaction.watch()
-        return self._running.alembic
+        self._session.enter_revision()
+        return tuple(map(self._followed, self._running.alembic))
+
+    def _followed(self, step: Any) -> Any:
+        """Return the same step, which leaves the session as the engine and Alembic need it for the version row and the log."""
+        statements, same = self._statements, copy(step)
+        assert statements is not None
+
+        def called(**options: Any) -> None:
+            step.migration_fn(**options)
+            with statements.deaf():
+                self._session.leave_revision()
+
+        same.migration_fn = called
+        return same
 
     def before_commit(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""

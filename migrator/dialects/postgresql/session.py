@@ -51,6 +51,8 @@ class PostgreSQLSession(Session):
         super().__init__(dialect, connection, settings)
         self._indexes: set[Created] = set()
         self._search_path: str | None = None
+        self._path_of_revisions: str | None = None
+        self._in_revision = False
         self._user: str | None = None
         self._driver: Any = None
         self._lock_timeout = "0"
@@ -107,9 +109,13 @@ class PostgreSQLSession(Session):
             return
         limit = self.limits.statement_timeout
         ends, values = self._ends.begin(self.limits.idle_limit)
+        home = ""
+        if self._search_path is not None and not self._in_revision:
+            home, values["home"] = ", set_config('search_path', :home, true)", self._search_path
         began = self._lock.look(
             ", txid_current() AS transaction, set_config('lock_timeout', :wait, true), "
-            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}",
+            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}, "
+            f"current_setting('search_path') AS path{home}",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
             **values,
@@ -117,6 +123,7 @@ class PostgreSQLSession(Session):
         if not began.held:
             raise self._lock.lost()
         self._began.append(began.transaction)
+        self._path_of_revisions = began.path
 
     def in_transaction(self) -> bool:
         # What the client's library has heard from the server, so that nothing is sent.
@@ -140,6 +147,16 @@ class PostgreSQLSession(Session):
 
     def expect_commit(self) -> None:
         self._began.clear()
+
+    def enter_revision(self) -> None:
+        self._in_revision = True
+        if self._path_of_revisions not in (None, self._search_path):
+            put(self.connection, "search_path", self._path_of_revisions, local=True)
+
+    def leave_revision(self) -> None:
+        self._in_revision = False
+        if self._search_path is not None:
+            put(self.connection, "search_path", self._search_path, local=True)
 
     @property
     def _wait(self) -> int:
@@ -209,6 +226,7 @@ class PostgreSQLSession(Session):
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
         self._began.clear()
+        self._in_revision = False
         if self._lock is not None:
             self._watch.waits_for_itself = None
 
