@@ -125,13 +125,14 @@ class StepTransaction:
 
     def _rollback(self, connection: Connection) -> None:
         if self._is_watched:
+            self._note_refused()
             self._rolled_back = True  # no error yet: this is also how SQLAlchemy and Alembic end what failed
-            self._session.forbid_commit(False)
+            self._session.let_roll_back()
 
     def _note_refused(self) -> None:
         refused = self._session.refused_commit()
         if refused is not None and self.ended is None:
-            self.ended = f"with {refused} {UNSEEN}"
+            self.ended = "with rollback()" if self._rolled_back else f"with {refused} {UNSEEN}"
 
     def _end(self, how: str, *, unsure: int | None = 0) -> NoReturn:
         if self.ended is None:
