@@ -111,6 +111,28 @@ def test_on_sqlite_without_the_authorizer_nothing_is_said(sqlite_url: str, tmp_p
     assert state(sqlite_url) == before
 
 
+CLOSED = {
+    "close()": "op.get_bind().close()",
+    "a with block": "with op.get_bind() as connection:\n    connection.execute(sa.text('SELECT 1'))",
+    "close(), swallowed": "try:\n    op.get_bind().close()\nexcept Exception:\n    pass",
+    "the driver's": "op.get_bind().connection.close()\nop.execute('SELECT 1')",
+    "the driver's, at the end": "op.get_bind().connection.invalidate()",
+}
+
+
+@pytest.mark.parametrize("closing", CLOSED)
+def test_a_revision_may_not_close_the_connection(database_url: str, tmp_path: Path, closing: str) -> None:
+    config = miniature(tmp_path / "project", ANIMALS, upgrading(FIRST + CLOSED[closing]))
+    Migrator(config, database_url=database_url).upgrade("001")
+    before = state(database_url)
+    consequence = "he database was at 001 before it." if "driver" in closing else ROLLED_BACK
+    upgrade_fails(config, database_url, code="step-transaction-ended", consequence=consequence)
+    assert (state(database_url), logged(database_url, "failed")) == (before, ["002"])
+    revision_path(tmp_path / "project", "002").unlink()
+    write_revisions(tmp_path / "project", [upgrading(FIRST)], first=2)
+    assert Migrator(config, database_url=database_url, lock_wait=0).upgrade().after == ("002",)
+
+
 ELSEWHERE = """
 engine = sa.create_engine({url!r}, poolclass=sa.NullPool{options})
 with engine.connect() as other:
