@@ -1,6 +1,6 @@
 """The questions about a database that need no run. Here each is answered "no, nothing"."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -55,6 +55,10 @@ class Questions:
         `memo` remembers, between calls that share it, what was read: an object that did not change is the same one.
         """
         raise NotImplementedError
+
+    def home(self, connection: Connection, tables: Sequence[str]) -> str | None:
+        """Return the schema in which the first of these is, else the one that a new table goes to; None for no schemas. Reads only."""
+        return None
 
     def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
         """Return the tables of a schema, None for the default one, that look like Alembic's: one column, `version_num`. Reads only."""

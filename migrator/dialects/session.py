@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -48,6 +48,15 @@ class BrokenKey(Protocol):
     @property
     def table(self) -> str:
         """The table that has the row."""
+
+
+class Aftermath(NamedTuple):
+    """What the database says of the transactions of an attempt that failed."""
+
+    committed: bool | None = False
+    """Whether one was committed that the attempt began and the engine did not end; None where that is not known, or not yet."""
+    unseen: bool = False
+    """Whether something came after them on the same connection that the engine has not seen, and that may have been committed."""
 
 
 class Session:
@@ -110,12 +119,16 @@ class Session:
         """Return whether the open transaction is the one that began last. Asks the database where the driver cannot tell."""
         return self.in_transaction()
 
-    def was_committed(self) -> bool | None:
-        """Return whether a transaction was committed that the attempt began and the engine did not end, None where that is not known yet.
+    def aftermath(self) -> Aftermath:
+        """Return what became of the transactions of the attempt.
 
         Asked after the attempt, in a transaction of its own, on a second connection where the first is lost.
         """
-        return False
+        return Aftermath()
+
+    def committed_elsewhere(self) -> tuple[str, ...]:
+        """Return what the revision has committed so far on other connections of SQLAlchemy's, statements that read among it."""
+        return ()
 
     def expect_commit(self) -> None:
         """Know that the engine itself commits the open transaction now. Sends nothing."""
@@ -123,9 +136,18 @@ class Session:
     def forbid_commit(self, forbidden: bool) -> None:
         """Refuse, or no longer refuse, whatever ends the open transaction, as far as the driver can be told to. Sends nothing."""
 
+    def let_roll_back(self) -> None:
+        """Let SQLAlchemy roll back what is open, and refuse whatever comes after that, as far as the driver can be told to."""
+
     def refused_commit(self) -> str | None:
         """Return the statement that was refused since the attempt began; None if none was."""
         return None
+
+    def enter_revision(self) -> None:
+        """Know that the revision's own function runs now, in the open transaction, which has all that the session had before."""
+
+    def leave_revision(self) -> None:
+        """Know that it is over: what follows finds the version table where the run found it."""
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         """Forget the step before and the try before; called before each try of each step, outside of a transaction. Sends nothing.

@@ -25,6 +25,10 @@ class Progress:
     committed_itself: bool | None = False
     """Whether that step committed a part of itself, as the database says; None if it could not be asked. What it did past SQLAlchemy is
     not in `stayed`."""
+    unseen: bool = False
+    """Whether its transaction had ended, and something came after it on the same connection that the engine has not seen."""
+    elsewhere: tuple[str, ...] = ()
+    """What that step executed and committed on other connections of SQLAlchemy's, each text once."""
     in_doubt: bool = False
     """Whether the run ended during the COMMIT of the step that was running, so that it may be there or not."""
 
@@ -44,7 +48,7 @@ def consequence(progress: Progress | None) -> str:
     """Return what was and was not changed, in one or two sentences."""
     if progress is None:
         return "Nothing was changed."
-    return " ".join(filter(None, (_step(progress), _kept(progress)))) or "Nothing was changed."
+    return " ".join(filter(None, (_step(progress), _elsewhere(progress), _kept(progress)))) or "Nothing was changed."
 
 
 def listed(ids: Sequence[str]) -> str:
@@ -68,9 +72,22 @@ def _step(progress: Progress) -> str:
             f"Whether the {step.direction} of {step.revision} was rolled back could not be looked up; the database was at {at} before it. "
             "The next run looks and goes on from there."
         )
+    if progress.unseen:
+        return (
+            f"The transaction of the {step.direction} of {step.revision} was rolled back; what it did after that on the driver's own "
+            f"connection is not known. The database was at {at} before it."
+        )
     if step.direction == "stamp":
         return f"Nothing was stamped; the database is at {at}."
     return f"The {step.direction} of {step.revision} was rolled back; the database is at {at}."
+
+
+def _elsewhere(progress: Progress) -> str:
+    if not progress.elsewhere or progress.running is None:
+        return ""
+    shown = "; ".join(" ".join(text.split())[:200] for text in progress.elsewhere[:_LISTED])
+    more = len(progress.elsewhere) - _LISTED
+    return f"What it committed on a connection of its own is not rolled back: {shown}{f'; and {more} more' if more > 0 else ''}."
 
 
 def _kept(progress: Progress) -> str:

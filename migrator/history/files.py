@@ -4,11 +4,15 @@ Alembic warns of a duplicate id, raises KeyError for a missing parent, and names
 one error that names the files.
 """
 
+import inspect
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
+from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError
@@ -20,6 +24,8 @@ from migrator.history.file_text import ID_LENGTH, source
 
 Texts = Mapping[str, str]
 """Each revision's text by its id, as it was when the file was loaded: what runs is what the log keeps."""
+
+_GENERATORS = (inspect.isgeneratorfunction, inspect.isgenerator, inspect.isasyncgenfunction, inspect.isasyncgen)
 
 
 def load(script: ScriptDirectory, *, one_head: bool = False) -> dict[str, str]:
@@ -54,6 +60,37 @@ def check(scripts: Sequence[Script], *, one_head: bool = False) -> None:
     _check_circles(files)
     if one_head:
         check_heads(scripts)
+
+
+def whole(step: RevisionStep) -> RevisionStep:
+    """Return the same step, which now does all that it does when it is called, or fails.
+
+    Raises HistoryError "revision-not-run" for a function of which Python runs nothing then; the step does so for one that returns such a
+    thing.
+    """
+    revision, function = step.revision, step.migration_fn
+    where = {"revision": revision.revision, "path": Path(revision.path).name}
+    where["direction"] = "upgrade" if step.is_upgrade else "downgrade"
+    _refuse_unrun(function, where)
+
+    def called(**options: Any) -> None:
+        _refuse_unrun(function(**options), where)
+
+    same = copy(step)
+    same.migration_fn = called
+    return same
+
+
+def _refuse_unrun(found: Any, where: Mapping[str, str]) -> None:
+    if inspect.iscoroutinefunction(found) or inspect.isawaitable(found):
+        kind = "a coroutine"
+    elif any(is_one(found) for is_one in _GENERATORS):
+        kind = "a generator"
+    else:
+        return
+    if inspect.iscoroutine(found):
+        found.close()  # else Python warns that nobody awaited it
+    raise error("revision-not-run", kind=kind, **where)
 
 
 def _does_not_load(problem: BaseException, path: Path) -> MigratorError:

@@ -53,10 +53,16 @@ class Entries:
 
     @classmethod
     def of(cls, migration: MigrationContext, settings: Settings) -> Self:
-        """Return the log of the history that this context is about; it is next to the version table. Reads nothing."""
-        assert migration.connection is not None
-        dialect = dialects.of(migration.connection)
-        return cls(dialect, migration.version_table_schema, migration.version_table, settings)
+        """Return the log of the history that this context is about; a new one is next to the version table. Reads only.
+
+        Its schema is known from here on, whatever a revision makes of the search_path.
+        """
+        connection, schema = migration.connection, migration.version_table_schema
+        assert connection is not None
+        dialect = dialects.of(connection)
+        if schema is None and settings.log:
+            schema = dialect.home(connection, (settings.log_table, migration.version_table))
+        return cls(dialect, schema, migration.version_table, settings)
 
     @cached_property
     def table(self) -> sa.Table:

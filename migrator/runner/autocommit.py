@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.session import Session
 from migrator.errors import error
-from migrator.runner.repeatable import BEGUN, called, is_harmless, is_query, normal, says_it_was_done
+from migrator.runner.repeatable import BEGUN, called, is_harmless, is_query, may_change, normal, says_it_was_done
 
 Note = Callable[[list[str]], None]
 _SAVEPOINT = re.compile(
@@ -84,6 +84,10 @@ class CommittedStatements:
         """Whether the log does not say yet what stays of the attempt."""
         return self.rolled_back or self.stayed
 
+    def deaf(self) -> "_Deaf":
+        """In the block, the engine itself uses the connection."""
+        return _Deaf(self)
+
     def _changes(self) -> list[str]:
         return [normal(text) for text in self._open if not self._reads(text)]
 
@@ -98,9 +102,7 @@ class CommittedStatements:
 
     def stay(self, unsure: int | None) -> None:
         """Know that the transaction was committed behind the engine's back, the last `unsure` of its statements perhaps not; None: any."""
-        changes = [
-            normal(text) for text in self._open if not is_harmless(text) and (called(text) or not is_query(text))
-        ]
+        changes = [normal(text) for text in self._open if may_change(text)]
         sure = 0 if unsure is None else len(changes) - unsure
         self.committed += changes[:sure]
         self._begun = [BEGUN + text for text in changes[sure:]]

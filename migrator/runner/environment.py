@@ -3,13 +3,14 @@
 import logging.config
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import context
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError
 
@@ -77,6 +78,7 @@ def _offline(url: sa.URL, settings: Settings, options: dict[str, Any]) -> None:
         files.load(environment().script)
     context.configure(
         url=url,
+        fn=_whole(environment().context_opts["fn"]),
         as_sql=True,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
@@ -87,6 +89,15 @@ def _offline(url: sa.URL, settings: Settings, options: dict[str, Any]) -> None:
     dialects.named(url.get_backend_name()).offline(context.get_context())
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _whole(function: plan.StepFunction) -> plan.StepFunction:
+    @wraps(function)
+    def checked(heads: Any, migration: MigrationContext) -> Iterator[RevisionStep | StampStep]:
+        for step in function(heads, migration):
+            yield files.whole(step) if isinstance(step, RevisionStep) else step
+
+    return checked
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.history.attributes import StepOptions
-from migrator.history.files import Texts
+from migrator.history.files import Texts, whole
 from migrator.results import Direction, Planned
 from migrator.runner.alembic_errors import cannot_plan, incomplete
 
@@ -79,7 +79,7 @@ def _step(step: RevisionStep, texts: Texts) -> Step:
         raise error("revision-incomplete", revision=id_, path=path.name, missing=direction)
     options = StepOptions.of(revision.module, revision=id_, path=path.name)
     planned = Planned(id_, direction, " ".join(revision.doc.split()), path)
-    return Step(planned, (step,), options, texts[id_])
+    return Step(planned, (whole(step),), options, texts[id_])
 
 
 def _stamp(asked: Any, steps: tuple[Any, ...]) -> Step:

@@ -54,6 +54,11 @@ def called(statement: str) -> set[str]:
     return {quoted.replace('""', '"') if quoted else plain.lower() for quoted, plain in calls}
 
 
+def may_change(statement: str) -> bool:
+    """Return whether the statement, or what it calls, may change something, as far as its text tells."""
+    return not is_harmless(statement) and (bool(called(statement)) or not is_query(statement))
+
+
 def is_repeatable(statements: Sequence[str]) -> bool:
     """Return whether a step that committed just these can be resumed after them: DDL does not depend on the rows it met.
 

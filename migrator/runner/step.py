@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from migrator.dialects.session import Aftermath
 from migrator.errors import error
 from migrator.errors.progress import Progress
 from migrator.errors.tree import MigratorError, StampRefused
@@ -24,7 +26,7 @@ from migrator.runner.failure import StepLog, failure, words
 from migrator.runner.guards.guard import Guard
 from migrator.runner.interrupted import committed_before
 from migrator.runner.plan import Step
-from migrator.runner.repeatable import is_repeatable
+from migrator.runner.repeatable import is_repeatable, may_change
 from migrator.runner.state import Run
 from migrator.runner.transaction import UNSEEN, StepTransaction
 
@@ -48,7 +50,8 @@ class StepRunner:
         self._transaction: StepTransaction | None = None
         self._heads_after: set[str] | None = None
         self._begun = False
-        self._committed_itself: bool | None = False
+        self._aftermath = Aftermath()
+        self._elsewhere: tuple[str, ...] = ()
 
     def start_at(self, heads: tuple[str, ...]) -> None:
         """Say where the database is before the first step."""
@@ -63,7 +66,9 @@ class StepRunner:
             at=self._at,
             running=self._running.planned if self._running and self._begun else None,
             stayed=tuple(self._remaining),
-            committed_itself=self._committed_itself if self._running else False,
+            committed_itself=self._aftermath.committed if self._running else False,
+            unseen=self._aftermath.unseen if self._running else False,
+            elsewhere=self._elsewhere if self._running else (),
             in_doubt=self._begun and self._heads_after is not None,
         )
 
@@ -74,7 +79,21 @@ class StepRunner:
         assert self._transaction is not None
         self._statements.listening = True
         self._transaction.watch()
-        return self._running.alembic
+        self._session.enter_revision()
+        return tuple(map(self._followed, self._running.alembic))
+
+    def _followed(self, step: Any) -> Any:
+        """Return the same step, which leaves the session as the engine and Alembic need it for the version row and the log."""
+        statements, same = self._statements, copy(step)
+        assert statements is not None
+
+        def called(**options: Any) -> None:
+            step.migration_fn(**options)
+            with statements.deaf():
+                self._session.leave_revision()
+
+        same.migration_fn = called
+        return same
 
     def before_commit(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""
@@ -120,7 +139,7 @@ class StepRunner:
         clock = time.monotonic()
         for attempt in range(1, _MOST_ATTEMPTS):
             self._session.start_attempt(limits, attempt)
-            self._heads_after, self._committed_itself = None, False
+            self._heads_after, self._aftermath, self._elsewhere = None, Aftermath(), ()
             self._transaction = StepTransaction(self._session, self._run.migration)
             self._statements = CommittedStatements(self._session, known, note=partial(self._log.note, "begun"))
             try:
@@ -137,7 +156,7 @@ class StepRunner:
                 known = self._remaining
                 if self._statements.already_applied:
                     continue
-                if not self._session.is_blocked(raised) or not is_repeatable(known):
+                if not self._session.is_blocked(raised) or not is_repeatable(known) or self._elsewhere:
                     raise self._failure(step, raised) from raised
                 self._pause(step, raised, time.monotonic() - clock, attempt)
             except StampRefused:  # nothing was attempted that could fail
@@ -172,27 +191,38 @@ class StepRunner:
             self._session.end_attempt()
 
     def _what_stayed(self, reason: str) -> MigratorError | None:
-        """Ask the database whether the failed attempt committed a part of itself; return the error that says so, None if it did not."""
+        """Ask the database what the failed attempt has left; return the error that says so, None if all of it was rolled back.
+
+        Where that is not known, or only on other connections, it is `progress` that says so.
+        """
         assert self._transaction is not None
         assert self._statements is not None
         if self._heads_after is not None:  # the run ended during its own COMMIT
             return None
-        self._committed_itself = self._was_committed()
-        if not self._committed_itself:
-            return None
-        self._statements.stay(self._transaction.unsure if self._transaction.ended else None)
+        self._elsewhere = tuple(text for text in self._session.committed_elsewhere() if may_change(text))
+        self._aftermath = self._look_up()
+        if (
+            self._transaction.ended and self._connection.invalidated
+        ):  # nobody has counted what the session did at its end
+            self._aftermath = self._aftermath._replace(unseen=True)
         how = self._transaction.ended or f"{UNSEEN}, and then failed: {reason}"
-        found = error("step-committed", how=how, committed=tuple(self._remaining))
+        if self._aftermath.committed:
+            self._statements.stay(self._transaction.unsure if self._transaction.ended else None)
+            found = error("step-committed", how=how, committed=tuple(self._remaining))
+        elif self._aftermath.unseen:
+            found = error("step-transaction-ended", how=how)
+        else:
+            return None
         self._name(found)
         self._log.failed(found.fact, self._statements)
         return found
 
-    def _was_committed(self) -> bool | None:
+    def _look_up(self) -> Aftermath:
         try:
-            return self._session.was_committed()
+            return self._session.aftermath()
         except SQLAlchemyError as trouble:
             _log.info("Whether a part was committed could not be looked up: %s", words(trouble, self._run))
-            return None
+            return Aftermath(None)
 
     def _is_lost_in_commit(self, raised: DBAPIError) -> bool:
         return self._heads_after is not None and raised.connection_invalidated

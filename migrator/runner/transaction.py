@@ -57,7 +57,7 @@ class StepTransaction:
         for name, listener in self._listeners:
             sa.event.listen(self._connection, name, listener)
         try:
-            with _around_autocommit_blocks(self._migration, self._block):
+            with _around_autocommit_blocks(self._migration, self._block), self._kept_open():
                 yield
         except Exception as raised:
             self._note_refused()
@@ -76,6 +76,10 @@ class StepTransaction:
 
     def stop(self) -> None:
         """Let the engine roll back. Sends nothing."""
+        connection = self._connection
+        if not connection.invalidated and not connection.connection.is_valid:  # given back to its pool
+            self.ended = self.ended or f"with close() {UNSEEN}"
+            connection.invalidate()
         self._watching = False
         self._session.forbid_commit(False)
 
@@ -87,6 +91,18 @@ class StepTransaction:
                 self._end(UNSEEN, unsure=None)
         finally:
             self.stop()
+
+    @contextmanager
+    def _kept_open(self) -> Iterator[None]:
+        """Refuse to close the connection, also at the end of a `with` block of it: SQLAlchemy has no event for that."""
+        self._connection.close = self._close  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del self._connection.close
+
+    def _close(self) -> NoReturn:
+        self._end("with close()")
 
     @contextmanager
     def _block(self) -> Iterator[None]:
@@ -125,13 +141,14 @@ class StepTransaction:
 
     def _rollback(self, connection: Connection) -> None:
         if self._is_watched:
+            self._note_refused()
             self._rolled_back = True  # no error yet: this is also how SQLAlchemy and Alembic end what failed
-            self._session.forbid_commit(False)
+            self._session.let_roll_back()
 
     def _note_refused(self) -> None:
         refused = self._session.refused_commit()
         if refused is not None and self.ended is None:
-            self.ended = f"with {refused} {UNSEEN}"
+            self.ended = "with rollback()" if self._rolled_back else f"with {refused} {UNSEEN}"
 
     def _end(self, how: str, *, unsure: int | None = 0) -> NoReturn:
         if self.ended is None:

@@ -23,7 +23,7 @@ from migrator.dialects.scratch import Outside, Scratch
 from migrator.dialects.session import Session
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
-from migrator.history import file_text
+from migrator.history import file_text, files
 from migrator.history.attributes import StepOptions
 from migrator.masking import scrub
 from migrator.schema.snapshot import Snapshot, reflecting, snapshot, tables_in
@@ -150,8 +150,8 @@ class Replay:
                 Operations.context(migration),
             ):
                 for revision in self._line:
-                    dealt[:] = [MigrationStep.upgrade_from_script(self.script.revision_map, revision)]
                     with self._named(revision):
+                        dealt[:] = [files.whole(MigrationStep.upgrade_from_script(self.script.revision_map, revision))]
                         self._run(revision, migration, session, scratch)
                     yield Replayed(revision.revision, connection, run)
                     connection.rollback()

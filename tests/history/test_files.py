@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator import HistoryError, Migrator
+from migrator import HistoryError, Migrator, MigratorError
 from tests.kit import CONFIG
 from tests.kit.assertions import assert_refused, assert_says, files_of, revision_file
 from tests.kit.database import state
@@ -110,6 +110,43 @@ def test_a_history_with_a_fault_is_refused_before_anything_is_written(
         assert_says(str(refused.value), code, *words)
     assert files_of(project) == files
     assert (migrator.current(), migrator.log()) == (("003",), log)
+
+
+NOT_RUN = {
+    "a generator": "def upgrade():\n    op.create_table('plants')\n    yield",
+    "a coroutine": "async def upgrade():\n    op.create_table('plants')",
+    "an asynchronous generator": "async def upgrade():\n    op.create_table('plants')\n    yield",
+}
+
+
+@pytest.mark.parametrize("kind", NOT_RUN)
+def test_a_function_of_which_python_runs_nothing_is_refused(sqlite_url: str, tmp_path: Path, kind: str) -> None:
+    migrator = Migrator(miniature(tmp_path / "project", ANIMALS, NOT_RUN[kind]), database_url=sqlite_url)
+    migrator.upgrade("001")
+    before = state(sqlite_url)
+    for command in (migrator.upgrade, migrator.plan, partial(migrator.sql, "upgrade", "001:head")):
+        with pytest.raises(HistoryError) as refused:
+            command()
+        what = "The upgrade() of revision 002 (002_step.py) is a"
+        assert_says(str(refused.value), "revision-not-run", what, kind.rpartition(" ")[2])
+    assert state(sqlite_url) == before
+    with pytest.raises(MigratorError, match="calling it runs nothing of it"):
+        migrator.stamp("002")
+    assert state(sqlite_url) == before
+
+
+@pytest.mark.parametrize("kind", NOT_RUN)
+def test_a_function_that_returns_what_was_not_run_is_rolled_back(database_url: str, tmp_path: Path, kind: str) -> None:
+    own = NOT_RUN[kind].replace("def upgrade", "def later")
+    body = f"{own}\n\n\ndef upgrade():\n    op.execute('CREATE TABLE trees (id INTEGER)')\n    return later()"
+    migrator = Migrator(miniature(tmp_path / "project", ANIMALS, body), database_url=database_url)
+    migrator.upgrade("001")
+    before = state(database_url)
+    with pytest.raises(HistoryError) as refused:
+        migrator.upgrade()
+    rolled_back = "The upgrade of 002 was rolled back; the database is at 001."
+    assert_says(str(refused.value), "revision-not-run", "of revision 002 (002_step.py)", consequence=rolled_back)
+    assert state(database_url) == before
 
 
 def test_only_the_function_of_the_direction_that_is_taken_is_asked_for(database_url: str, tmp_path: Path) -> None:

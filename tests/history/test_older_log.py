@@ -106,10 +106,11 @@ def test_another_programs_table_is_refused_and_left_alone(database_url: str, tmp
     config = miniature(tmp_path / "project", ANIMALS)
     execute(database_url, THEIRS, "INSERT INTO migration_log VALUES (1, 'theirs')")
     engine, before = Migrator(config, database_url=database_url), state(database_url)
+    table = "table public.migration_log is" if "postgresql" in database_url else "table migration_log is"
     for command in (engine.upgrade, engine.status, engine.log):
         with pytest.raises(DatabaseError) as refused:
             command()
-        assert_says(str(refused.value), "log-table-foreign", "table migration_log is not", "no column revision, descr")
+        assert_says(str(refused.value), "log-table-foreign", f"{table} not", "no column revision, descr")
     assert state(database_url) == before
     named = Migrator(config, database_url=database_url, log_table="engine_log")
     named.upgrade()

@@ -36,7 +36,8 @@ def assert_it_is_named(engine: Migrator, forks: Forks, url: str, change: str, co
     execute(url, f"UPDATE migration_log SET {change} WHERE revision = '002'")
     before = state(url)
     status, log, upgrade = forks.run(*(Job([name], str(engine.path), url) for name in ("status", "log", "upgrade")))
-    assert_refused(status, "log-unreadable", "The row with id 2 in migration_log has", f"in the column {column}")
+    log_table = "public.migration_log" if "postgresql" in url else "migration_log"
+    assert_refused(status, "log-unreadable", f"The row with id 2 in {log_table} has", f"in the column {column}")
     assert_refused(log, "log-unreadable", f"in the column {column}")
     assert (upgrade.code, "Traceback" in upgrade.stderr, "log-unreadable" in upgrade.stderr) == (2, False, True)
     assert state(url) == before

@@ -1,7 +1,7 @@
 """PostgreSQL: schemas, native types, an advisory lock, and a `lock_timeout` in every transaction."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -24,6 +24,12 @@ _VERSION_TABLES = """
     SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND 'version_num' = (
         SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+"""
+_HOME = """
+    SELECT coalesce((
+        SELECT n.nspname::text FROM unnest(CAST(:tables AS text[])) WITH ORDINALITY AS wanted (name, place)
+        JOIN pg_class c ON c.oid = to_regclass(quote_ident(wanted.name)) JOIN pg_namespace n ON n.oid = c.relnamespace
+        ORDER BY wanted.place LIMIT 1), current_schema()::text)
 """
 _ADVICE = {
     "password authentication failed": "Correct the user or the password; @ / # % in it are written percent-encoded.",
@@ -69,6 +75,10 @@ class PostgreSQL(Dialect):
         self, connection: Connection, *, ignore: Collection[str] = (), memo: dict[Any, Any] | None = None
     ) -> dict[str, SchemaObject]:
         return objects.objects(connection, self, ignore=ignore, memo=memo)
+
+    def home(self, connection: Connection, tables: Sequence[str]) -> str | None:
+        found: str | None = connection.execute(sa.text(_HOME), {"tables": list(tables)}).scalar_one()
+        return found
 
     def version_tables(self, connection: Connection, schema: str | None) -> frozenset[str]:
         return frozenset(connection.execute(sa.text(_VERSION_TABLES), {"schema": schema}).scalars())

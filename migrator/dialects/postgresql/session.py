@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -18,7 +19,7 @@ from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
 from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
-from migrator.dialects.session import Limits, Session, autocommits
+from migrator.dialects.session import Aftermath, Limits, Session, autocommits
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
@@ -38,6 +39,21 @@ _BLOCKED = ("55P03", "40P01", "40001")  # lock not available, deadlock detected,
 _ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a statement is running
 
 
+# The server counts each transaction of a session, also one that changes nothing: whatever came between two is seen in the numbers.
+_NUMBER = """
+    (SELECT split_part(virtualtransaction, '/', 2)::bigint FROM pg_locks
+    WHERE pid = pg_backend_pid() AND locktype = 'virtualxid' AND mode = 'ExclusiveLock')
+"""
+
+
+class _Began(NamedTuple):
+    """A transaction that the engine knows."""
+
+    id: int
+    number: int
+    """How many transactions the session had before it."""
+
+
 class PostgreSQLSession(Session):
     """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one.
 
@@ -51,11 +67,13 @@ class PostgreSQLSession(Session):
         super().__init__(dialect, connection, settings)
         self._indexes: set[Created] = set()
         self._search_path: str | None = None
+        self._path_of_revisions: str | None = None
+        self._in_revision = False
         self._user: str | None = None
         self._driver: Any = None
         self._lock_timeout = "0"
         self._reading: set[str] = set()
-        self._began: list[int] = []
+        self._began: list[_Began] = []
         """The transactions of the attempt, without those that the engine has committed itself."""
         self._ends = SessionLimits(connection, settings)
         self._others = OtherConnections(connection)
@@ -107,16 +125,21 @@ class PostgreSQLSession(Session):
             return
         limit = self.limits.statement_timeout
         ends, values = self._ends.begin(self.limits.idle_limit)
+        home = ""
+        if self._search_path is not None and not self._in_revision:
+            home, values["home"] = ", set_config('search_path', :home, true)", self._search_path
         began = self._lock.look(
-            ", txid_current() AS transaction, set_config('lock_timeout', :wait, true), "
-            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}",
+            f", txid_current() AS transaction, {_NUMBER} AS number, set_config('lock_timeout', :wait, true), "
+            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}, "
+            f"current_setting('search_path') AS path{home}",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
             **values,
         )
         if not began.held:
             raise self._lock.lost()
-        self._began.append(began.transaction)
+        self._began.append(_Began(began.transaction, began.number))
+        self._path_of_revisions = began.path
 
     def in_transaction(self) -> bool:
         # What the client's library has heard from the server, so that nothing is sent.
@@ -126,20 +149,39 @@ class PostgreSQLSession(Session):
         return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
 
     def is_same_transaction(self) -> bool:
-        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._began[-1]).scalar_one()
+        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._began[-1].id).scalar_one()
         return self.in_transaction() and bool(same)
 
-    def was_committed(self) -> bool | None:
+    def aftermath(self) -> Aftermath:
         if not self._began:
-            return False
+            return Aftermath()
+        ids = [began.id for began in self._began]
         question = sa.text("SELECT txid_status(began) FROM unnest(CAST(:began AS bigint[])) AS began")
         with nullcontext(self.connection) if not self.connection.invalidated else self.second_connection() as asked:
-            found = set(asked.execute(question, {"began": list(self._began)}).scalars())
+            if not asked.in_transaction():
+                asked.begin()  # SQLAlchemy does not by itself after a listener of its event has raised
+            found = set(asked.execute(question, {"began": ids}).scalars())
             asked.rollback()
-        return True if "committed" in found else False if found == {"aborted"} else None
+        committed = True if "committed" in found else False if found == {"aborted"} else None
+        # The last one is that of the question, unless the session was lost, and took with it what it had counted.
+        numbers = [began.number for began in self._began]
+        return Aftermath(committed, any(after - before != 1 for before, after in pairwise(numbers)))
+
+    def committed_elsewhere(self) -> tuple[str, ...]:
+        return tuple(self._others.committed)
 
     def expect_commit(self) -> None:
         self._began.clear()
+
+    def enter_revision(self) -> None:
+        self._in_revision = self._others.noting = True
+        if self._path_of_revisions not in (None, self._search_path):
+            put(self.connection, "search_path", self._path_of_revisions, local=True)
+
+    def leave_revision(self) -> None:
+        self._in_revision = self._others.noting = False
+        if self._search_path is not None:
+            put(self.connection, "search_path", self._search_path, local=True)
 
     @property
     def _wait(self) -> int:
@@ -209,6 +251,8 @@ class PostgreSQLSession(Session):
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
         self._began.clear()
+        self._in_revision = False
+        self._others.forget()
         if self._lock is not None:
             self._watch.waits_for_itself = None
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.questions import Questions
-from migrator.dialects.session import Limits, Session
+from migrator.dialects.session import Aftermath, Limits, Session
 from migrator.dialects.sqlite import busy, journal, pragma
 from migrator.dialects.sqlite.foreign_keys import ForeignKeys
 from migrator.dialects.sqlite.lock import LockFile, refuse_read_only
@@ -137,24 +137,41 @@ class SQLiteSession(Session):
     def in_transaction(self) -> bool:
         return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
 
-    def was_committed(self) -> bool | None:
-        return False if self._own_commit is not None and self._own_commit.is_installed else None
+    def aftermath(self) -> Aftermath:
+        own = self._own_commit
+        if own is None or not own.is_installed or own.was_taken:
+            return Aftermath(None)
+        return Aftermath(False, own.unseen)
+
+    def committed_elsewhere(self) -> tuple[str, ...]:
+        return tuple(self._others.committed)
+
+    def enter_revision(self) -> None:
+        self._others.noting = True
+
+    def leave_revision(self) -> None:
+        self._others.noting = False
 
     def forbid_commit(self, forbidden: bool) -> None:
         if self._own_commit is not None:
-            self._own_commit.forbidden = forbidden
+            (self._own_commit.forbid if forbidden else self._own_commit.allow)()
+
+    def let_roll_back(self) -> None:
+        if self._own_commit is not None:
+            self._own_commit.let_roll_back()
 
     def refused_commit(self) -> str | None:
         return None if self._own_commit is None else self._own_commit.refused
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
+        self._others.forget()
         self._start_step()
 
     def _start_step(self) -> None:
         if self._keys is not None and self._rebuilds is not None and self._own_commit is not None:
             self._keys.forget()
-            self._own_commit.refused = None
+            self._own_commit.forget()
             self._rebuilds.step = RebuildStep(self._keys, self.limits.accept_loss, self.limits.meant)
 
     def cancel(self) -> None:

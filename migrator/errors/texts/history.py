@@ -47,6 +47,12 @@ TEXTS: dict[str, Message] = {
         "Revision {revision} ({path}) has no {missing}().",
         "Write it, or stay on this side of {revision}. Check where the database is:\n  {cli} current",
     ),
+    "revision-not-run": Message(
+        HistoryError,
+        "The {direction}() of revision {revision} ({path}) is {kind}: calling it runs nothing of it, or not all.",
+        "Make it a plain function, without `yield`, `async` and `await`, that has done everything when it returns. Then:\n"
+        "  {cli} {direction}",
+    ),
     "attribute-refused": Message(
         HistoryError,
         "Revision {revision} ({path}) says {name} = {value!r}: {reason}.",
