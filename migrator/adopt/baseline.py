@@ -20,6 +20,7 @@ from migrator import dialects
 from migrator.adopt.bridge import imports_for
 from migrator.adopt.match import found
 from migrator.adopt.other_runners import TABLES
+from migrator.adopt.rendering import plain_bind, plain_context
 from migrator.errors import error
 from migrator.errors.tree import HistoryError
 from migrator.results.adoption import Baseline
@@ -112,7 +113,7 @@ def _models(connection: Connection, metadata: sa.MetaData) -> str:
     indexes = "".join(_index(connection, index) for index in _taken_out(metadata))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sa.exc.SADeprecationWarning)  # of what sqlacodegen reads
-        text: str = DeclarativeGenerator(metadata, connection, ("nosyntheticenums",)).generate()
+        text: str = DeclarativeGenerator(metadata, plain_bind(connection), ("nosyntheticenums",)).generate()
     return f"import sqlalchemy as sa\n{text}\n\n{indexes}" if indexes else text
 
 
@@ -137,7 +138,8 @@ def _kwargs(index: sa.Index) -> dict[str, Any]:
 
 def _index(connection: Connection, index: sa.Index) -> str:
     assert index.table is not None
-    compiler = connection.dialect.statement_compiler(connection.dialect, None)
+    dialect = plain_bind(connection).dialect
+    compiler = dialect.statement_compiler(dialect, None)
 
     def written(part: Any) -> str:
         if isinstance(part, sa.Column):  # as text it would be an expression, which Alembic does not compare on SQLite
@@ -233,7 +235,7 @@ def _operations(connection: Connection, replay: Replay, metadata: sa.MetaData) -
     migration = MigrationContext.configure(connection=connection, opts=options)
     upgrade = api.produce_migrations(migration, metadata).upgrade_ops
     assert isinstance(upgrade, ops.UpgradeOps)
-    text = api.render_python_code(upgrade, render_item=render, migration_context=migration)
+    text = api.render_python_code(upgrade, render_item=render, migration_context=plain_context(connection, options))
     return "\n".join(line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###"))
 
 

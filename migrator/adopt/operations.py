@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import conv
 
+from migrator.adopt.rendering import plain_context
 from migrator.dialects.expression import plain
 from migrator.results.adoption import Difference, Match
 from migrator.schema.autogenerate import options_for
@@ -77,9 +78,9 @@ class Operations:
             "include_object": lambda it, name, type_, *_: type_ != "table" or name in ours,
         }
         options.pop("process_revision_directives")
-        self._migration = MigrationContext.configure(connection=connection, opts=options)
+        self._rendering = plain_context(connection, options)
         with reflecting():
-            script = api.produce_migrations(self._migration, metadata)
+            script = api.produce_migrations(MigrationContext.configure(connection=connection, opts=options), metadata)
         assert script.upgrade_ops is not None
         self._upgrade = script.upgrade_ops
         _add_unseen(self._upgrade, connection, replay, metadata)
@@ -110,7 +111,7 @@ class Operations:
         if isinstance(it, NameChecks | NameKey):
             return it.written()
         alone = ops.UpgradeOps(ops=[it])
-        text = api.render_python_code(alone, render_as_batch=True, migration_context=self._migration)
+        text = api.render_python_code(alone, render_as_batch=True, migration_context=self._rendering)
         lines = [line for line in f"    {text.strip()}".splitlines() if not line.strip().startswith("# ###")]
         return "\n".join(self._with_names(line) for line in lines).strip("\n")
 
@@ -195,6 +196,8 @@ class Operations:
                 if (_table(each), str(each.index_name)) in self._named:
                     yield each
             elif not isinstance(each, ops.DropTableOp | ops.DropColumnOp):
+                if isinstance(each, ops.AlterColumnOp):
+                    each.kw.pop("autoincrement", None)  # MySQL's; Alembic warns of it elsewhere
                 yield each
 
     def _name(self, drop: ops.DropConstraintOp) -> None:

@@ -27,6 +27,9 @@ WRITTEN = {
         CREATE TABLE things (id integer PRIMARY KEY, moods mood[], span int4range, EXCLUDE USING gist (span WITH &&));
         CREATE FUNCTION later() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM things';
         CREATE UNLOGGED TABLE heap (id integer PRIMARY KEY);
+        CREATE TABLE parts (id integer PRIMARY KEY, a text DEFAULT '50%' CHECK (a LIKE '%@%'));
+        ALTER TABLE parts ADD b text GENERATED ALWAYS AS (a || '%') STORED;
+        CREATE INDEX ix_parts ON parts ((a || '%s')) WHERE a <> '%%';
         ALTER TABLE things ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
         CREATE POLICY mine ON things FOR UPDATE TO PUBLIC USING (id > 1) WITH CHECK (id > 2);
         CREATE POLICY all_of_them ON things AS RESTRICTIVE USING (true);
@@ -94,6 +97,7 @@ def test_what_can_be_written_makes_the_same_and_check_finds_nothing(
     engine = Migrator(project, database_url=database_url)
     assert "things" in engine.baseline(project.parent / "models.py").tables
     engine.call(command.check)
+    assert "%%@" not in (project.parent / "models.py").read_text()
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     if dialect_of(database_url) == "postgresql":
         elsewhere = request.getfixturevalue("postgres_server").create_database()

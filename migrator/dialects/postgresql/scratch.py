@@ -10,11 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from migrator.dialects.postgresql.lock import is_pooled
+from migrator.dialects.postgresql.same_server import SameServer
 from migrator.dialects.postgresql.session import sqlstate
-from migrator.dialects.postgresql.url import synchronous
 from migrator.dialects.scratch import Outside, Scratch
 from migrator.dialects.session import autocommits
 from migrator.errors import error
@@ -108,19 +107,18 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
     """Create a database on the connected server, or a schema in the connected one if the role may not create databases.
 
     It is dropped afterwards. A new database has `schemas` and the connected one's search_path. Raises DatabaseError "scratch-refused",
-    which says what to grant, if the role may create neither, and "scratch-behind-pooler" if it is to be a schema, and a pooler may send
-    a statement into another one.
+    which says what to grant, if the role may create neither, "scratch-behind-pooler" if it is to be a schema, and a pooler may send a
+    statement into another one, and "scratch-elsewhere", before anything is created, where a new connection reaches another server.
     """
     name = f"{NAME}{uuid.uuid4().hex[:16]}"
-    url = synchronous(connection.engine.url)
-    admin = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    server = SameServer(connection)
+    admin = server.engine(server.database, isolation_level="AUTOCOMMIT")
     try:
         if _allowed(admin, f"CREATE DATABASE {name} TEMPLATE template0"):
             try:
-                there = url.set(database=name)
-                engine = sa.create_engine(there, poolclass=NullPool)
+                engine = server.engine(name)
                 if _reachable(engine, name):
-                    _prepare(connection, admin, there, schemas)
+                    _prepare(connection, admin, server.engine(name, isolation_level="AUTOCOMMIT"), schemas)
                     with _connected(engine) as scratch:
                         yield ScratchDatabase(scratch, admin)
                     return
@@ -129,8 +127,7 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
         if _allowed(admin, f"CREATE SCHEMA {name}"):
             try:
                 # Only that schema: a name that is missing there must not be found among the real tables.
-                options = {"options": f"-csearch_path={name}"}
-                engine = sa.create_engine(url, poolclass=NullPool, connect_args=options)
+                engine = server.engine(server.database, search_path=name)
                 if not _keeps_search_path(engine, name):
                     raise error("scratch-behind-pooler")
                 with _connected(engine) as scratch:
@@ -138,12 +135,12 @@ def database(connection: Connection, schemas: Collection[str]) -> Iterator[Scrat
             finally:
                 _execute(admin, f"DROP SCHEMA {name} CASCADE")
         else:
-            raise error("scratch-refused", role=url.username or "the role", database=url.database)
+            raise error("scratch-refused", role=server.role, database=server.database)
     finally:
         admin.dispose()
 
 
-def _prepare(connection: Connection, admin: Engine, there: sa.URL, schemas: Collection[str]) -> None:
+def _prepare(connection: Connection, admin: Engine, engine: Engine, schemas: Collection[str]) -> None:
     """Give the new database the schemas, and the search_path under which unqualified names are those of the connected database."""
     asked = "SELECT current_setting('search_path'), current_schema(), current_setting('search_path') = boot_val FROM pg_settings"
     was_idle = not connection.in_transaction()
@@ -152,7 +149,8 @@ def _prepare(connection: Connection, admin: Engine, there: sa.URL, schemas: Coll
         connection.rollback()
     quote = admin.dialect.identifier_preparer.quote_identifier
     wanted = {*schemas, *([default] if default else [])} - {"public"}
-    with _connected(sa.create_engine(there, poolclass=NullPool, isolation_level="AUTOCOMMIT")) as made:
+    there = engine.url
+    with _connected(engine) as made:
         for schema in sorted(wanted):
             made.exec_driver_sql(f"CREATE SCHEMA {quote(schema)}")
     if not usual:

@@ -99,6 +99,12 @@ TEXTS: dict[str, Message] = {
         "Give this command the server's own address, as a role that may create a database or a schema:\n"
         "  export MIGRATION_DATABASE_URL=postgresql://user:password@host:5432/name\n  {cli} adopt --dry-run",
     ),
+    "scratch-elsewhere": Message(
+        DatabaseError,
+        "The history cannot be replayed next to the database: a new connection, made from {url}, is not to its server: {reason}.",
+        "Let env.py connect with psycopg2 or psycopg, which tell how they were connected, or put host, user and password in the "
+        "engine's URL. Or, if you know where this database is, stamp it without checking:\n  {cli} stamp head --no-verify",
+    ),
     "scratch-refused": Message(
         DatabaseError,
         "The role {role} may create neither a database nor a schema in {database}, to replay the history in.",
