@@ -93,5 +93,12 @@ def test_a_statement_says_where_its_name_is(sql: str, schema: str, on: str) -> N
     assert (does.name, does.schema, does.on) == ("x", schema, on)
 
 
+@pytest.mark.parametrize(
+    "sql", ["ALTER TABLE t RENAME", "ALTER TABLE t DROP", "ALTER TABLE", "UPDATE OR", "UPDATE t SET", "DROP"]
+)
+def test_half_a_statement_is_left_to_sqlite(sql: str) -> None:
+    assert read(sql).verb == sql.split()[0]
+
+
 def test_what_writes_the_schema_itself_could_do_anything() -> None:
     assert not read("UPDATE main.sqlite_schema SET sql = 'x'").known

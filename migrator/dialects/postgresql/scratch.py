@@ -154,9 +154,8 @@ def _prepare(connection: Connection, admin: Engine, engine: Engine, schemas: Col
         for schema in sorted(wanted):
             made.exec_driver_sql(f"CREATE SCHEMA {quote(schema)}")
     if not usual:
-        with (
-            admin.connect() as session
-        ):  # the value came from a database: it is handed on as one, and never stands in a statement
+        # The value came from a database: it is handed on as one, and never stands in a statement.
+        with admin.connect() as session:
             session.execute(sa.text("SELECT set_config('search_path', :path, false)"), {"path": path})
             session.exec_driver_sql(f"ALTER DATABASE {there.database} SET search_path FROM CURRENT")
 

@@ -66,7 +66,7 @@ def _write(verb: str, tokens: Iterator[Token], sql: str) -> Statement:
         return Statement(verb, known=False)
     rest = list(tokens) if verb == "UPDATE" else tokens
     if isinstance(rest, list) and rest[:1] and rest[0].word == "OR":
-        replaces, rest = rest[1].word == "REPLACE", rest[2:]
+        replaces, rest = any(token.word == "REPLACE" for token in rest[1:2]), rest[2:]
     schema, name, after = _name(iter(rest))
     known = bool(name) and folded(name) not in _SCHEMA_TABLES
     if verb != "UPDATE":
@@ -103,7 +103,7 @@ def _schema(verb: str, tokens: Iterator[Token]) -> Statement:
     does = tuple(token.word for token in words[:2])
     if does == ("RENAME", "TO"):
         return Statement(verb, "RENAME", name, renamed=words[-1].name, schema=schema)
-    if does[:1] == ("RENAME",) and words[-2].word == "TO":
+    if does[:1] == ("RENAME",) and len(words) > 3 and words[-2].word == "TO":
         column = frozenset((folded(words[-3].name),))
         return Statement(verb, "RENAME", name, columns=column, renamed=words[-1].name, schema=schema)
     if does[:1] == ("DROP",):
