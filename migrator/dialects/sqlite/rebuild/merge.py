@@ -194,6 +194,7 @@ class Merge:
         }
         if "TYPE" in meant:
             self.retyped.add(old.key)
+            self.direct = False
             if self._stays_the_rowid(old, new):
                 meant.remove("TYPE")
         pieces = [*self._pieces(old, new, meant), *(clause.text for column, clause in additions if column is new)]
