@@ -35,6 +35,9 @@ WRITTEN = {
         CREATE POLICY all_of_them ON things AS RESTRICTIVE USING (true);
         CREATE VIEW a AS SELECT id FROM things;
         CREATE VIEW b WITH (security_barrier) AS SELECT id FROM a;
+        ALTER VIEW b ALTER id SET DEFAULT 7;
+        ALTER TABLE heap REPLICA IDENTITY FULL;
+        ALTER TABLE things REPLICA IDENTITY USING INDEX things_pkey;
         CREATE MATERIALIZED VIEW c AS SELECT id FROM b;
         CREATE UNIQUE INDEX ix_c ON c (id);
         CREATE TRIGGER t BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION touch();

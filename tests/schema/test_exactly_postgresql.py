@@ -24,6 +24,7 @@ CREATE DOMAIN positive AS integer DEFAULT 1 CONSTRAINT above CHECK (VALUE > 0);
 CREATE SEQUENCE numbers AS bigint INCREMENT 2 MAXVALUE 1000;
 CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.amount := 1; RETURN NEW; END';
+CREATE FUNCTION lines() RETURNS text LANGUAGE sql AS E'SELECT ''a\nb''';
 CREATE PROCEDURE nothing() LANGUAGE sql AS 'SELECT 1';
 CREATE TABLE parents (id serial PRIMARY KEY, code text UNIQUE, level positive, state mood, states mood[], place point3);
 CREATE TABLE children (
@@ -97,6 +98,7 @@ CHANGES = {
     "ALTER FUNCTION twice(integer) SECURITY DEFINER": "the function twice(n integer)",
     "ALTER FUNCTION twice(integer) SET search_path TO public": "the function twice(n integer)",
     "ALTER FUNCTION twice(integer) STRICT": "the function twice(n integer)",
+    "CREATE OR REPLACE FUNCTION lines() RETURNS text LANGUAGE sql AS E'SELECT ''a\\r\\nb'''": "the function lines() is defined in",
     "DROP FUNCTION twice(integer)": "the function twice(n integer) is missing",
     "DROP PROCEDURE nothing()": "the function nothing() is missing",
     "CREATE OR REPLACE VIEW rich AS SELECT id FROM children WHERE amount > 99": "the view rich",

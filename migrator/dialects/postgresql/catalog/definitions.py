@@ -40,6 +40,14 @@ _AFTER = (
     f"""SELECT format('CREATE %s %s AS %s', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END,
         c.oid::regclass || coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', ''), pg_get_viewdef(c.oid))
     FROM pg_class c WHERE c.relkind IN ('v', 'm') AND {_TABLE} ORDER BY c.oid""",
+    f"""SELECT format('ALTER VIEW %s ALTER %I SET DEFAULT %s', c.oid::regclass, a.attname, pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE c.relkind = 'v' AND {_TABLE} ORDER BY c.oid, a.attnum""",
+    f"""SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', c.oid::regclass, CASE c.relreplident WHEN 'f' THEN 'FULL'
+        WHEN 'n' THEN 'NOTHING' ELSE format('USING INDEX %I', r.relname) END)
+    FROM pg_class c LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisreplident LEFT JOIN pg_class r ON r.oid = i.indexrelid
+    WHERE c.relkind IN ('r', 'p') AND (c.relreplident IN ('f', 'n') OR (c.relreplident = 'i' AND r.oid IS NOT NULL))
+    AND {_TABLE} ORDER BY c.oid""",
     f"""SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
     WHERE c.relkind = 'm' AND {_TABLE} ORDER BY i.indexrelid""",
     f"""SELECT pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid

@@ -119,7 +119,7 @@ def function(words: Words) -> str:
     """Return all that a function is, its body last."""
     kind, arguments, result, language, volatile, parallel, strict, definer, leakproof, settings, body, library = words
     flags = f"{kind} {volatile} {parallel} {strict} {definer} {leakproof}"
-    texts = (f"({arguments})", f"returns {result}", language, flags, settings, library, "\n".join(body.splitlines()))
+    texts = (f"({arguments})", f"returns {result}", language, flags, settings, library, body.rstrip())
     return "; ".join(text for text in texts if text)
 
 
