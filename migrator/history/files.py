@@ -6,7 +6,7 @@ one error that names the files.
 
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -60,6 +60,18 @@ def check(scripts: Sequence[Script], *, one_head: bool = False) -> None:
     _check_circles(files)
     if one_head:
         check_heads(scripts)
+
+
+def followed(step: Any, after: Callable[[], None]) -> Any:
+    """Return the same step of Alembic's, which calls `after` when the revision's own function has returned, before the version row."""
+    function, same = step.migration_fn, copy(step)
+
+    def called(**options: Any) -> None:
+        function(**options)
+        after()
+
+    same.migration_fn = called
+    return same
 
 
 def whole(step: RevisionStep) -> RevisionStep:
