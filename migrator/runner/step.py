@@ -193,9 +193,8 @@ class StepRunner:
             return None
         self._elsewhere = tuple(text for text in self._session.committed_elsewhere() if may_change(text))
         self._aftermath = self._look_up()
-        if (
-            self._transaction.ended and self._connection.invalidated
-        ):  # nobody has counted what the session did at its end
+        if self._transaction.ended and self._connection.invalidated:
+            # The session is gone, and with it the count of what it did at its end.
             self._aftermath = self._aftermath._replace(unseen=True)
         how = self._transaction.ended or f"{UNSEEN}, and then failed: {reason}"
         if self._aftermath.committed:

@@ -1,1 +1,1 @@
-"""A run: atomic steps, the lock, kills, races, and every door that leads to it."""
+"""What a revision does with connections: with the step's, after its transaction has ended, and with others of its own."""
