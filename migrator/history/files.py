@@ -8,6 +8,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from functools import wraps
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def followed(step: Any, after: Callable[[], None]) -> Any:
     """Return the same step of Alembic's, which calls `after` when the revision's own function has returned, before the version row."""
     function, same = step.migration_fn, copy(step)
 
+    @wraps(function)  # whose name Alembic prints
     def called(**options: Any) -> None:
         function(**options)
         after()
@@ -85,6 +87,7 @@ def whole(step: RevisionStep) -> RevisionStep:
     where["direction"] = "upgrade" if step.is_upgrade else "downgrade"
     _refuse_unrun(function, where)
 
+    @wraps(function)
     def called(**options: Any) -> None:
         _refuse_unrun(function(**options), where)
 
