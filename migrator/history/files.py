@@ -6,8 +6,9 @@ one error that names the files.
 
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from functools import wraps
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,19 @@ def check(scripts: Sequence[Script], *, one_head: bool = False) -> None:
         check_heads(scripts)
 
 
+def followed(step: Any, after: Callable[[], None]) -> Any:
+    """Return the same step of Alembic's, which calls `after` when the revision's own function has returned, before the version row."""
+    function, same = step.migration_fn, copy(step)
+
+    @wraps(function)  # whose name Alembic prints
+    def called(**options: Any) -> None:
+        function(**options)
+        after()
+
+    same.migration_fn = called
+    return same
+
+
 def whole(step: RevisionStep) -> RevisionStep:
     """Return the same step, which now does all that it does when it is called, or fails.
 
@@ -73,6 +87,7 @@ def whole(step: RevisionStep) -> RevisionStep:
     where["direction"] = "upgrade" if step.is_upgrade else "downgrade"
     _refuse_unrun(function, where)
 
+    @wraps(function)
     def called(**options: Any) -> None:
         _refuse_unrun(function(**options), where)
 

@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from migrator.dialects.session import Aftermath
 from migrator.errors import error
 from migrator.errors.progress import Progress
 from migrator.errors.tree import MigratorError, StampRefused
+from migrator.history.files import followed
 from migrator.results import Applied
 from migrator.runner.autocommit import CommittedStatements
 from migrator.runner.failure import StepLog, failure, words
@@ -80,20 +80,12 @@ class StepRunner:
         self._statements.listening = True
         self._transaction.watch()
         self._session.enter_revision()
-        return tuple(map(self._followed, self._running.alembic))
+        return tuple(followed(step, self._leave_revision) for step in self._running.alembic)
 
-    def _followed(self, step: Any) -> Any:
-        """Return the same step, which leaves the session as the engine and Alembic need it for the version row and the log."""
-        statements, same = self._statements, copy(step)
-        assert statements is not None
-
-        def called(**options: Any) -> None:
-            step.migration_fn(**options)
-            with statements.deaf():
-                self._session.leave_revision()
-
-        same.migration_fn = called
-        return same
+    def _leave_revision(self) -> None:
+        assert self._statements is not None
+        with self._statements.deaf():
+            self._session.leave_revision()
 
     def before_commit(self, *, heads: set[str], **_: Any) -> None:
         """Alembic's `on_version_apply`, called in the step's transaction after the version row: the guards look, the log records."""
@@ -201,9 +193,8 @@ class StepRunner:
             return None
         self._elsewhere = tuple(text for text in self._session.committed_elsewhere() if may_change(text))
         self._aftermath = self._look_up()
-        if (
-            self._transaction.ended and self._connection.invalidated
-        ):  # nobody has counted what the session did at its end
+        if self._transaction.ended and self._connection.invalidated:
+            # The session is gone, and with it the count of what it did at its end.
             self._aftermath = self._aftermath._replace(unseen=True)
         how = self._transaction.ended or f"{UNSEEN}, and then failed: {reason}"
         if self._aftermath.committed:

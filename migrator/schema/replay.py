@@ -143,7 +143,11 @@ class Replay:
                 function()
                 scratch.refuse_outside()
 
-            migration = self._context(connection, scratch, dealt)
+            def deal(*_: Any) -> list[MigrationStep]:
+                session.enter_revision()
+                return dealt
+
+            migration = self._context(connection, scratch, deal)
             with (
                 session.writing(migration),
                 alembic_private.context_replaced(migration),
@@ -151,15 +155,16 @@ class Replay:
             ):
                 for revision in self._line:
                     with self._named(revision):
-                        dealt[:] = [files.whole(MigrationStep.upgrade_from_script(self.script.revision_map, revision))]
+                        step = files.whole(MigrationStep.upgrade_from_script(self.script.revision_map, revision))
+                        dealt[:] = [files.followed(step, session.leave_revision)]
                         self._run(revision, migration, session, scratch)
                     yield Replayed(revision.revision, connection, run)
                     connection.rollback()
 
-    def _context(self, connection: Connection, scratch: Scratch, dealt: list[MigrationStep]) -> MigrationContext:
+    def _context(self, connection: Connection, scratch: Scratch, deal: Callable[..., Any]) -> MigrationContext:
         given = {name: value for name, value in self.migration.opts.items() if name not in _OF_THE_COMMAND}
         own = {
-            "fn": lambda heads, migration: dealt,
+            "fn": deal,
             "version_table": self.migration.version_table,
             "version_table_schema": self.migration.version_table_schema if scratch.whole else None,
             "transactional_ddl": True,

@@ -50,6 +50,16 @@ def test_a_revision_finds_the_path_that_the_one_before_has_set(postgres_url: str
     assert rows(postgres_url, WHERE) == [*IN_PUBLIC, "things in app"]
 
 
+def test_a_replay_keeps_the_version_table_too(postgres_url: str, tmp_path: Path) -> None:
+    bodies = ("op.execute('CREATE TABLE public.things (id INTEGER)')", "pass")
+    empty = "op.execute(\"SELECT set_config('search_path', '', false)\")"
+    config = miniature(tmp_path / "project", upgrading(f"{empty}\n{bodies[0]}"), upgrading(bodies[1]))
+    engine = Migrator(config, database_url=postgres_url)
+    engine.upgrade("001")
+    assert engine.stamp("002").after == ("002",)
+    assert [entry.description for entry in engine.log(1)] == ["stamped 002"]
+
+
 def test_what_a_block_commits_is_written_down_where_the_next_run_looks(postgres_url: str, tmp_path: Path) -> None:
     config = miniature(tmp_path / "project", upgrading("op.execute('CREATE SCHEMA app')"), upgrading(BLOCK))
     with pytest.raises(StepFailed) as failed:

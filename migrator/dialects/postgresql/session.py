@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from itertools import pairwise
-from typing import Any, NamedTuple
+from contextlib import closing, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
@@ -17,6 +16,7 @@ from migrator.dialects.postgresql import sessions
 from migrator.dialects.postgresql.invalid_indexes import Created, created_by, exists, invalid
 from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
+from migrator.dialects.postgresql.transactions import NUMBERED, Transactions
 from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
 from migrator.dialects.session import Aftermath, Limits, Session, autocommits
@@ -39,21 +39,6 @@ _BLOCKED = ("55P03", "40P01", "40001")  # lock not available, deadlock detected,
 _ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a statement is running
 
 
-# The server counts each transaction of a session, also one that changes nothing: whatever came between two is seen in the numbers.
-_NUMBER = """
-    (SELECT split_part(virtualtransaction, '/', 2)::bigint FROM pg_locks
-    WHERE pid = pg_backend_pid() AND locktype = 'virtualxid' AND mode = 'ExclusiveLock')
-"""
-
-
-class _Began(NamedTuple):
-    """A transaction that the engine knows."""
-
-    id: int
-    number: int
-    """How many transactions the session had before it."""
-
-
 class PostgreSQLSession(Session):
     """The connection that migrates holds the lock: no run starts while the server still works for another one, even a dead one.
 
@@ -73,8 +58,7 @@ class PostgreSQLSession(Session):
         self._driver: Any = None
         self._lock_timeout = "0"
         self._reading: set[str] = set()
-        self._began: list[_Began] = []
-        """The transactions of the attempt, without those that the engine has committed itself."""
+        self._transactions = Transactions(self)  # without those that the engine has committed itself
         self._ends = SessionLimits(connection, settings)
         self._others = OtherConnections(connection)
 
@@ -96,6 +80,8 @@ class PostgreSQLSession(Session):
     def writing(self, migration: MigrationContext) -> Iterator[None]:
         alter_in_place(migration.impl)
         if self._lock is None:
+            self._search_path = ask(self.connection, "SELECT current_setting('search_path')").scalar_one()
+            self.connection.rollback()
             with super().writing(migration):
                 yield
             return
@@ -121,24 +107,26 @@ class PostgreSQLSession(Session):
         self.connection.commit()
 
     def _begin(self) -> None:
+        values: dict[str, str] = {}
+        path = "current_setting('search_path') AS path"
+        if self._search_path is not None and not self._in_revision:
+            path, values["home"] = f"{path}, set_config('search_path', :home, true)", self._search_path
         if self._lock is None:
+            self._path_of_revisions = ask(self.connection, f"SELECT {path}", **values).scalars().one()
             return
         limit = self.limits.statement_timeout
-        ends, values = self._ends.begin(self.limits.idle_limit)
-        home = ""
-        if self._search_path is not None and not self._in_revision:
-            home, values["home"] = ", set_config('search_path', :home, true)", self._search_path
+        ends, more = self._ends.begin(self.limits.idle_limit)
         began = self._lock.look(
-            f", txid_current() AS transaction, {_NUMBER} AS number, set_config('lock_timeout', :wait, true), "
-            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}, "
-            f"current_setting('search_path') AS path{home}",
+            f", {NUMBERED}, set_config('lock_timeout', :wait, true), "
+            f"set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true){ends}, {path}",
             wait=str(self._wait),
             limit=None if limit is None else str(limit),
             **values,
+            **more,
         )
         if not began.held:
             raise self._lock.lost()
-        self._began.append(_Began(began.transaction, began.number))
+        self._transactions.add(began.transaction, began.number)
         self._path_of_revisions = began.path
 
     def in_transaction(self) -> bool:
@@ -149,29 +137,16 @@ class PostgreSQLSession(Session):
         return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
 
     def is_same_transaction(self) -> bool:
-        same = ask(self.connection, "SELECT txid_current_if_assigned() = :began", began=self._began[-1].id).scalar_one()
-        return self.in_transaction() and bool(same)
+        return self._transactions.is_last(self.connection) and self.in_transaction()
 
     def aftermath(self) -> Aftermath:
-        if not self._began:
-            return Aftermath()
-        ids = [began.id for began in self._began]
-        question = sa.text("SELECT txid_status(began) FROM unnest(CAST(:began AS bigint[])) AS began")
-        with nullcontext(self.connection) if not self.connection.invalidated else self.second_connection() as asked:
-            if not asked.in_transaction():
-                asked.begin()  # SQLAlchemy does not by itself after a listener of its event has raised
-            found = set(asked.execute(question, {"began": ids}).scalars())
-            asked.rollback()
-        committed = True if "committed" in found else False if found == {"aborted"} else None
-        # The last one is that of the question, unless the session was lost, and took with it what it had counted.
-        numbers = [began.number for began in self._began]
-        return Aftermath(committed, any(after - before != 1 for before, after in pairwise(numbers)))
+        return self._transactions.aftermath(self.connection)
 
     def committed_elsewhere(self) -> tuple[str, ...]:
         return tuple(self._others.committed)
 
     def expect_commit(self) -> None:
-        self._began.clear()
+        self._transactions.clear()
 
     def enter_revision(self) -> None:
         self._in_revision = self._others.noting = True
@@ -250,7 +225,7 @@ class PostgreSQLSession(Session):
 
     def start_attempt(self, limits: Limits, attempt: int) -> None:
         super().start_attempt(limits, attempt)
-        self._began.clear()
+        self._transactions.clear()
         self._in_revision = False
         self._others.forget()
         if self._lock is not None:

@@ -9,9 +9,9 @@ _COMMITTED = (
     "{committed!b}\n{changed}"
 )
 _OWN_TRANSACTION = (
-    "The engine commits a step together with its version row. Take the COMMIT, ROLLBACK, commit(), rollback(), close() or "
-    "executescript() out of the file; what has to be committed in parts belongs into `with op.get_context().autocommit_block():`. "
-    "Then:\n  {cli} {direction}"
+    "The engine commits a step together with its version row. Take the COMMIT, ROLLBACK, commit(), rollback(), close() or executescript() "
+    "out of the file; what has to be committed in parts belongs into `with op.get_context().autocommit_block():`. Then:\n"
+    "  {cli} {direction}"
 )
 
 TEXTS: dict[str, Message] = {
