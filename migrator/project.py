@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from migrator.configuration import Configuration
 from migrator.errors import error
+from migrator.errors.progress import consequence
 from migrator.errors.tree import MigratorError
 from migrator.masking import mask
 from migrator.results import Report
@@ -113,8 +114,12 @@ class Project:
         return report
 
     def _read(self, function: Callable[[tuple[str, ...], MigrationContext], T]) -> T:
-        """Return what `function` answers when env.py hands it the database's heads and context. Reads only."""
-        answers: list[T] = []
+        """Return what `function` answers when env.py hands it the database's heads and context. Reads only.
+
+        Raises DatabaseError "databases-several" where env.py hands over several that are not at the same place: none of their answers is
+        the others'.
+        """
+        answers: dict[tuple[str, tuple[str, ...]], T] = {}
 
         def read(config: Config) -> None:
             script = ScriptDirectory.from_config(config)
@@ -122,7 +127,11 @@ class Project:
             def answer(heads: tuple[str, ...], migration: MigrationContext) -> list[Any]:
                 if migration.connection is not None:
                     self._connected = mask(migration.connection.engine.url)
-                answers.append(function(heads, migration))
+                here = (self.url, heads)
+                if any(place != here for place in answers):
+                    first = next(iter(answers))[0]
+                    raise error("databases-several", first=first, second=self.url, consequence=consequence(None))
+                answers[here] = function(heads, migration)
                 return []
 
             with EnvironmentContext(config, script, fn=answer, as_sql=False, dont_mutate=True):
@@ -131,7 +140,7 @@ class Project:
         self.call(read)
         if not answers:
             raise error("env-without-migrator", path=self.path.parent)
-        return answers[-1]
+        return next(iter(answers.values()))
 
     def _call(
         self,

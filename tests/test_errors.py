@@ -28,7 +28,7 @@ CODES = list(CATALOGUE)
 # The folder of the texts, in which a code is no proof that it is raised.
 TEXTS = "errors/texts/"
 # What every text may use: the program, and what the run knows.
-GIVEN = {"cli", "changed", "at"}
+GIVEN = {"cli", "changed", "at", "again"}
 
 
 def sections_of_errors() -> dict[str, str]:
@@ -118,7 +118,9 @@ def commands_of_texts() -> list[str]:
     found = [" ".join(text.split()) for text in re.findall(r"`(?:[A-Z_]+=\w+ )?python\s+migrate\.py\s+([^`]+)`", docs)]
     for code in CODES:
         given = {"direction": "upgrade", "command": "upgrade"}
-        text = rendered(code, **{name: value for name, value in given.items() if name in fields_of(code)})
+        text = rendered(
+            code, **{name: value for name, value in given.items() if name in {*fields_of(code), "direction"}}
+        )
         found += re.findall(r"(?m)^  .*python migrate\.py (.+?)(?: &&.*)?$", text)
     return sorted({text for text in found if "COMMAND" not in text})
 

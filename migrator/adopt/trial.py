@@ -31,7 +31,7 @@ def unfixed(
 
         differing = {difference.table for difference in match.differences}
         copy = partial(_copy, connection, replay, there, differing, scratch)
-        if (reason := _run(replay, scratch, match.revision, copy)) is not None:
+        if (reason := _run(replay, scratch, match.revision, copy, checked=False)) is not None:
             return (f"The schema could not be copied to try the bridge: {reason}", *(each.text for each in match.real))
         before = seen()
         untried = _real(match) - _real(history.match(before, match.revision))
@@ -47,12 +47,19 @@ def unfixed(
     )
 
 
-def _run(replay: Replay, scratch: Replayed, revision: str, upgrade: Callable[[], None]) -> str | None:
-    """Run something and keep what it does, so that the next part can be tried too; return why it fails, None if it does not."""
+def _run(
+    replay: Replay, scratch: Replayed, revision: str, upgrade: Callable[[], None], *, checked: bool = True
+) -> str | None:
+    """Run something and keep what it does, so that the next part can be tried too; return why it fails, None if it does not.
+
+    `checked` is whether it may break no foreign key.
+    """
     try:
         scratch.run(upgrade)
-        scratch.connection.commit()
-        return None
+        reason = "; ".join(map(str, scratch.broken())) if checked else ""
+        if not reason:
+            scratch.connection.commit()
+            return None
     except MigratorError as raised:
         raised.add(revision=revision, path=f"to_{revision}.py")
         reason = " ".join(raised.fact.split())
@@ -76,12 +83,18 @@ def _real(match: Match) -> set[_Key]:
 
 
 def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: set[str], scratch: Replayed) -> None:
-    """Replace the tables that differ with the database's own: all of them where their SQL is stored, else as SQLAlchemy reflects them."""
+    """Replace the tables that differ with the database's own: all of them where their SQL is stored, else as SQLAlchemy reflects them.
+
+    With them come the tables that refer to them and the views on them, also those of nobody: they may forbid an operation.
+    """
     made, dialect, target = snapshot(scratch.connection, replay.dialect), replay.dialect, scratch.connection
     texts = dialect.definitions(connection, replay.tools_tables | (TABLES - replay.known_tables))
+    copied = set() if texts else _with_referring(connection, differing)
+    views = dialect.views_on(connection, copied)
+    copied |= {name for name, sql in views.items() if sql is None and name not in made}
     quote = target.dialect.identifier_preparer.quote_identifier
     # What has its schema in front is not replaced: it may be the user's, where the scratch place is a schema among theirs.
-    kept = replay.tools_tables if texts else {name for name in made if name not in differing or "." in name}
+    kept = replay.tools_tables if texts else {name for name in made if name not in copied or "." in name}
     for kind in ("view", "table"):
         for name in [name for name, it in made.items() if it.kind == kind and name not in kept]:
             cascade = "" if texts else " CASCADE"
@@ -92,5 +105,18 @@ def _copy(connection: Connection, replay: Replay, there: Snapshot, differing: se
     if not texts:
         metadata = sa.MetaData()
         with reflecting():
-            metadata.reflect(connection, only=lambda name, _: name in differing)
+            metadata.reflect(connection, only=lambda name, _: name in copied)
         metadata.create_all(target)
+    for name, sql in views.items():
+        if sql is not None and not sa.inspect(target).has_table(name):
+            target.execute(sa.text(sql.replace(":", "\\:")))
+
+
+def _with_referring(connection: Connection, tables: set[str]) -> set[str]:
+    """Return the tables with those whose foreign keys lead to them, directly or through others."""
+    found = set(tables)
+    with reflecting():
+        keys = sa.inspect(connection).get_multi_foreign_keys()
+    while more := {name for (_, name), own in keys.items() if found & {it["referred_table"] for it in own}} - found:
+        found |= more
+    return found

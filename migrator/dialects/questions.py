@@ -1,6 +1,6 @@
 """The questions about a database that need no run. Here each is answered "no, nothing"."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -121,6 +121,13 @@ class Questions:
     def after_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
         """Return the SQL of what Alembic's operations do not create of these tables, or next to them: triggers, views. Reads only."""
         return []
+
+    def views_on(self, connection: Connection, tables: Iterable[str]) -> dict[str, str | None]:
+        """Return the SQL of each view that reads these tables, and None for each table that such a view reads. Reads only.
+
+        Nothing where `definitions` returns the views.
+        """
+        return {}
 
     def render_type(self, item: object) -> str | Literal[False]:
         """Return how a revision writes a type whose SQL `before_tables` returns, False for all others. As Alembic's `render_item`."""

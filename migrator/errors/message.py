@@ -16,9 +16,9 @@ class Message(NamedTuple):
     """The class of an error, its fact, its remedy (which ends in a command that can be pasted), and its consequence.
 
     Templates take `{cli}` (the program that the user typed), `{changed}` (what the run knows was changed, see `errors.progress`), `{at}`
-    (where the database is), and the error's fields. `{names!c}` joins with commas, `{rows!b}` makes a list, `{heads!h}` says base for
-    none, `{ids!i}` shortens many to the first and the last; `{who!l}` keeps to one line. What a field holds may come from the database or
-    from another program, so no control character of it is shown.
+    (where the database is), `{again}` (the command that a step failed in), and the error's fields. `{names!c}` joins with commas,
+    `{rows!b}` makes a list, `{heads!h}` says base for none, `{ids!i}` shortens many to the first and the last; `{who!l}` keeps to one
+    line. What a field holds may come from the database or from another program, so no control character of it is shown.
     """
 
     kind: type[Any]
@@ -36,7 +36,8 @@ class Message(NamedTuple):
 
     def _rendered(self, text: str, fields: Mapping[str, Any], progress: Progress | None) -> str:
         at = () if progress is None else progress.at
-        return _FORMATTER.vformat(text, (), {"cli": program(), "changed": consequence(progress), "at": at, **fields})
+        given = {"cli": program(), "changed": consequence(progress), "at": at, "again": fields.get("direction", "")}
+        return _FORMATTER.vformat(text, (), {**given, **fields})
 
 
 class _Formatter(string.Formatter):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 
 def program() -> str:
-    """Return what to type in front of a command: what the user typed to get here."""
+    """Return what to type in front of a command: what the user typed to get here, or for `alembic` the program that has every command."""
     name = Path(sys.argv[0]).stem
-    return name if name in ("alembic", "migrator") else "python migrate.py"
+    here = name != "alembic" or Path("migrate.py").is_file()
+    return "python migrate.py" if here and name != "migrator" else "migrator"

@@ -51,7 +51,11 @@ def cannot_plan(asked: Any, heads: tuple[str, ...], raised: Exception, script: S
         files.check_heads(script.walk_revisions())
     if isinstance(raised.__cause__, ResolutionError) and (found := _unknown(text, script)):
         return found
-    reason = "it is on the other side" if isinstance(raised.__cause__, RangeNotAncestorError) else str(raised)
+    reason = str(raised)
+    if isinstance(raised.__cause__, RangeNotAncestorError):
+        reason = "it is on the other side"
+    elif isinstance(raised, AssertionError):
+        reason = "there is no one revision to count from"
     return error("revision-out-of-reach", asked=text, at=heads, reason=reason)
 
 

@@ -61,7 +61,7 @@ def make(
         steps = tuple(function(() if context.purge else heads, context))
     except MigratorError:
         raise
-    except CommandError as raised:
+    except (CommandError, AssertionError) as raised:  # Alembic asserts that a branch has one revision to count from
         raise cannot_plan(asked, heads, raised, script) from raised
     except AttributeError as raised:
         raise incomplete(raised) or raised from None

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from migrator.alembic_private import direction_of, environment
 from migrator.errors import error
+from migrator.errors.progress import consequence
 from migrator.masking import mask
 from migrator.results import Direction
 from migrator.settings import NAMED, Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 REPORT = "migrator.report"
 REQUEST = "migrator.request"
 SETTINGS = "migrator.settings"
+RAN = "migrator.ran"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,17 @@ def request_of(settings: Settings) -> Request:
         rerun_interrupted=given.rerun_interrupted or "rerun_interrupted" in said,
         drop_adopted=given.drop_adopted or "drop_adopted" in said,
     )
+
+
+def refuse_another(config: Config, url: str) -> None:
+    """Raise DatabaseError "databases-several" where env.py has handed over another database before, for one of our commands that writes.
+
+    Such a command has one report. `alembic` has none, and runs them one after the other.
+    """
+    ran = config.attributes.get(RAN)
+    if ran is None or ran[0] == url or config.attributes.get(REQUEST) is None:
+        return
+    raise error("databases-several", first=ran[0], second=url, consequence=consequence(ran[1]))
 
 
 def settings_of(config: Config, connection: Connection | None = None) -> Settings:

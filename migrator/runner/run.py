@@ -19,7 +19,7 @@ from migrator.history import heads
 from migrator.masking import mask, scrub
 from migrator.results import Report
 from migrator.runner.guards import guards_of
-from migrator.runner.request import REPORT, request_of, settings_of, writes
+from migrator.runner.request import RAN, REPORT, refuse_another, request_of, settings_of, writes
 from migrator.runner.signals import Signals
 from migrator.runner.state import Run
 from migrator.runner.step import StepRunner
@@ -54,6 +54,8 @@ def run(connection: Connection, **options: Any) -> None:
         with dialect.translate_driver_errors(connection.engine.url, settings.source):
             _read(connection, options)
         return
+    url = mask(connection.engine.url)
+    refuse_another(config, url)
     state = Run(connection, settings, request_of(settings), dialect)
     steps, signals = StepRunner(state), Signals(state.session.cancel)
     try:
@@ -70,6 +72,7 @@ def run(connection: Connection, **options: Any) -> None:
             raise_signal(SIGTERM)  # as it would have ended without the engine
         raise
     finally:
+        config.attributes[RAN] = (url, steps.progress)
         state.close()
 
 

@@ -259,3 +259,6 @@ class StepRunner:
         if self._running is not None:
             step = self._running.planned
             failed.add(revision=step.revision, path=step.path.name, direction=step.direction)
+            if step.direction == "stamp":
+                bridge = self._run.request.bridge
+                failed.add(again=f"adopt --bridge {bridge}" if bridge else f"stamp {step.revision}")

@@ -43,11 +43,15 @@ _LONGEST = 300  # characters of a cause
 
 
 class Replayed(NamedTuple):
-    """The scratch database right after a revision; `run` calls a function there as a step, which may change nothing else."""
+    """The scratch database right after a revision; `run` calls a function there as a step, which may change nothing else.
+
+    `broken` are the foreign keys that the step broke, before its commit; of a database without rows those that no row could satisfy.
+    """
 
     revision: str
     connection: Connection
     run: Callable[[Callable[[], None]], None]
+    broken: Callable[[], tuple[object, ...]]
 
 
 @dataclass
@@ -158,7 +162,7 @@ class Replay:
                         step = files.whole(MigrationStep.upgrade_from_script(self.script.revision_map, revision))
                         dealt[:] = [files.followed(step, session.leave_revision)]
                         self._run(revision, migration, session, scratch)
-                    yield Replayed(revision.revision, connection, run)
+                    yield Replayed(revision.revision, connection, run, session.broken_foreign_keys)
                     connection.rollback()
 
     def _context(self, connection: Connection, scratch: Scratch, deal: Callable[..., Any]) -> MigrationContext:

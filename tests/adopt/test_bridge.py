@@ -115,6 +115,7 @@ def test_a_bridge_that_commits_for_itself_is_rolled_back(
     path.write_text(re.sub(r"(?m)^    # ### end.*$|\Z", "    op.get_bind().commit()\n", path.read_text(), count=1))
     done = cli(capsys, database_url, "adopt", "--bridge", str(path), config=copy)
     assert (done.code, "#step-transaction-ended" in done.stderr) == (2, True), done
+    assert f"\n  python migrate.py adopt --bridge {path}\n" in done.stderr
     assert "alembic_version" not in tables(database_url)
     assert "ix_datasets_user_id" not in indexes(database_url, "datasets")
 
@@ -265,19 +266,3 @@ def test_a_rule_without_a_name_that_says_something_else_is_not_fixed_in_words(
     done = cli(capsys, sqlite_url, "adopt", "--fix", config=config)
     assert (done.code, "bridge-incomplete" in done.stderr) == (1, True), done
     assert "the check without a name on c: n>1 is there and should not be" in done.stderr
-
-
-def test_a_percent_sign_stays_one(postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of what psycopg2 is sent they are doubled, of a file they are not."""
-    body = """
-    def upgrade():
-        op.create_table(
-            "t",
-            sa.Column("id", sa.Integer, primary_key=True),
-            sa.Column("a", sa.Text, server_default="50%"),
-            sa.CheckConstraint("a LIKE '%@%'", name="ck"),
-        )
-        op.create_index("ix", "t", ["a"], postgresql_where=sa.text("a <> '%s'"))
-    """
-    execute(postgres_url, "CREATE TABLE t (id serial PRIMARY KEY, a text)")
-    bridged(postgres_url, Path(miniature(tmp_path, body)), capsys, "001", "'%@%'", "'50%'", "'%s'")

@@ -114,3 +114,15 @@ def test_what_head_means_is_said_with_the_files(database_url: str, tmp_path: Pat
         migrator.upgrade()
     assert_says(str(refused.value), "heads-several", "upgrade heads", f"{CORE}_step.py", f"{BILLING}_step.py")
     assert tables(database_url) == set()
+
+
+def test_a_label_with_two_revisions_to_count_from_is_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
+    migrator = Migrator(branched(tmp_path / "project", sqlite_url))
+    migrator.upgrade(EMAIL)
+    migrator.upgrade(NOTES)
+    before = state(sqlite_url)
+    for ask in (migrator.downgrade, lambda asked: migrator.plan(asked, "downgrade")):
+        with pytest.raises(HistoryError) as refused:
+            ask("core@-1")
+        assert_says(str(refused.value), "revision-out-of-reach", "there is no one revision to count from")
+    assert state(sqlite_url) == before

@@ -9,6 +9,7 @@ from alembic.config import Config
 from sqlalchemy import make_url
 
 from migrator import DatabaseError, HistoryError, Migrator, MigratorError
+from migrator.errors import error
 from tests.kit.assertions import assert_says
 from tests.kit.database import ask, heads, logged, rows, state, tables
 from tests.kit.doors import DOORS, Door, alembic_project
@@ -226,3 +227,55 @@ def test_a_database_that_env_py_cannot_reach_is_told(tmp_path: Path, template: s
             work()
         assert refused.value.code == code
         assert "secret" not in str(refused.value)
+
+
+SEVERAL = """
+import sqlalchemy as sa
+import migrator
+from alembic import context
+
+for url in {urls!r}:
+    with sa.create_engine(url, poolclass=sa.pool.NullPool).connect() as connection:
+        try:
+            migrator.run(connection)
+        except migrator.HistoryError:
+            if not {swallows}:
+                raise
+"""
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_one_databases_answer_is_never_told_of_another(tmp_path: Path, swallows: bool) -> None:
+    one, two = (f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "two"))
+    config = miniature(tmp_path / "project", ANIMALS)
+    Path(config).with_name("migrations").joinpath("env.py").write_text(
+        SEVERAL.format(urls=(one, two), swallows=swallows)
+    )
+    command.upgrade(Config(config), "head")  # `alembic` has no report, and goes on
+    assert (heads(one), heads(two)) == (["001"], ["001"])
+    (tmp_path / "one.db").unlink()
+    migrator = Migrator(config)
+    for run in (migrator.status, migrator.current, migrator.plan, migrator.log):
+        with pytest.raises(DatabaseError) as refused:
+            run()
+        assert_says(str(refused.value), "databases-several", f"{one} and then {two}")
+    assert tables(one) == set()
+    target = "002" if swallows else "head"  # what raises may be swallowed
+    with pytest.raises(DatabaseError) as refused:
+        migrator.upgrade(target)
+    changed = "Nothing was changed." if swallows else "Applied in this run and kept: 001; the database is at 001."
+    consequence = f"{one}: {changed} {two}: Nothing was changed."
+    assert_says(str(refused.value), "databases-several", consequence=consequence)
+    assert heads(one) == ([] if swallows else ["001"])
+
+
+def test_what_the_alembic_program_advises_is_a_command_that_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["/usr/bin/alembic", "stamp", "head"])
+    assert "\n  migrator adopt" in str(error("adopt-harmless", best="001", differences=())).replace(
+        "--accept-harmless", ""
+    )
+    (tmp_path / "migrate.py").touch()
+    assert "\n  python migrate.py adopt" in str(error("adopt-harmless", best="001", differences=()))

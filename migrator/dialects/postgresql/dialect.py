@@ -1,7 +1,7 @@
 """PostgreSQL: schemas, native types, an advisory lock, and a `lock_timeout` in every transaction."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -129,6 +129,9 @@ class PostgreSQL(Dialect):
 
     def after_tables(self, connection: Connection, metadata: sa.MetaData) -> list[str]:
         return definitions.after_tables(connection, metadata)
+
+    def views_on(self, connection: Connection, tables: Iterable[str]) -> dict[str, str | None]:
+        return definitions.views_on(connection, tables)
 
     def render_type(self, item: object) -> str | Literal[False]:
         if isinstance(item, sa.Enum) and item.name:

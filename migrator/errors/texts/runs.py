@@ -113,6 +113,13 @@ TEXTS: dict[str, Message] = {
         "Run the migrations before the program starts:\n  {cli} upgrade {target}",
         "{changed} A check at the start never migrates.",
     ),
+    "databases-several": Message(
+        DatabaseError,
+        "The env.py hands over several databases, and one command answers for one: {first} and then {second}.",
+        "Let env.py choose one, by an environment variable for instance, and type the command once for each:\n"
+        "  DATABASE=first {cli} status\nThe program `alembic` runs them one after the other:\n  alembic upgrade head",
+        "{first}: {consequence} {second}: Nothing was changed.",
+    ),
     "env-without-migrator": Message(
         HistoryError,
         "The env.py in {path} does not call migrator.run.",

@@ -1,6 +1,6 @@
 """The SQL of what Alembic's operations cannot create, from the catalogs: types, functions, views, triggers, policies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,6 +67,29 @@ _AFTER = (
         || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE {_TABLE} ORDER BY p.oid""",
 )
+
+# The views on some tables and on each other, and whatever else those views read.
+_VIEWS_ON = """
+    WITH RECURSIVE uses AS (
+        SELECT DISTINCT w.ev_class AS reader, d.refobjid AS used FROM pg_rewrite w
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+        WHERE w.rulename = '_RETURN' AND d.refobjid <> w.ev_class),
+    above AS (
+        SELECT oid FROM pg_class WHERE relname = ANY(:tables) AND relnamespace = current_schema()::regnamespace
+        UNION SELECT reader FROM uses JOIN above ON used = oid),
+    needed AS (
+        SELECT reader AS oid FROM uses JOIN above ON reader = oid
+        UNION SELECT used FROM uses JOIN needed ON reader = needed.oid)
+    SELECT c.relname, CASE WHEN c.relkind IN ('v', 'm') THEN format('CREATE %s %s AS %s',
+        CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END, c.oid::regclass, pg_get_viewdef(c.oid)) END AS sql
+    FROM needed JOIN pg_class c USING (oid) WHERE c.relnamespace = current_schema()::regnamespace ORDER BY c.oid
+"""
+
+
+def views_on(connection: Connection, tables: Iterable[str]) -> dict[str, str | None]:
+    """Return the SQL of each view that reads these tables, and None for each table that such a view reads. Reads only."""
+    found = connection.execute(sa.text(_VIEWS_ON), {"tables": list(tables)})
+    return {row.relname: row.sql for row in found}
 
 
 def before_tables(connection: Connection, metadata: sa.MetaData) -> list[str]:
