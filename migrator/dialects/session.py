@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from migrator.dialects.questions import Questions
+from migrator.dialects.unseen_work import UnseenWork
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
@@ -74,6 +75,8 @@ class Session:
         self.limits = Limits(settings.lock_wait, settings.lock_timeout, settings.statement_timeout, settings.retry_for)
         self.attempt = 1
         """Which try of the step this is, from 1."""
+        self.temporary: set[str] = set()
+        """The temporary tables, views and sequences that the run's steps have made, as they are written."""
 
     def lock(self, version_table: str) -> AbstractContextManager[None]:
         """Hold the lock that lets one run at a time change this database. Raises LockError after `settings.lock_wait` seconds."""
@@ -111,9 +114,44 @@ class Session:
     def _begin(self) -> None:
         """Send what each transaction starts with."""
 
-    def in_transaction(self) -> bool:
-        """Return whether the driver knows of an open transaction, also where it cannot tell. Sends nothing."""
-        return True
+    unseen: UnseenWork | None = None
+    """Watches the driver's connection in each `autocommit_block()`, while steps are written."""
+    aborts = False
+    """Whether a statement that fails makes every later one of its transaction fail, and its COMMIT a ROLLBACK."""
+
+    def enter_block(self) -> None:
+        """Look at what an `autocommit_block()` begins with; called when SQLAlchemy commits each statement by itself."""
+        if self.unseen is not None:
+            self.unseen.enter()
+
+    def leave_block(self, *, end: str) -> None:
+        """Execute `end`, which is COMMIT or ROLLBACK, if the block leaves a transaction open, and look at what was done unseen."""
+        if self.connection.closed or self.connection.invalidated:
+            return
+        if self.in_transaction(unknown=False):
+            self.connection.exec_driver_sql(end)
+        if self.unseen is not None:
+            self.unseen.leave()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the statement that runs is the engine's look at the driver's connection."""
+        return self.unseen is not None and self.unseen.asking
+
+    def transaction_number(self) -> int | None:
+        """Return the database's number of the open transaction; None if it has changed nothing, or if there are no numbers."""
+        return None
+
+    def is_committed(self, number: int) -> bool | None:
+        """Return whether the transaction of that number was committed; None if that is not known yet. Reads only."""
+        return None
+
+    def drop_temporary(self, kind: str, name: str) -> None:
+        """Drop what an earlier try of the step has made in this session, if it is still there; `name` is as it is written."""
+
+    def in_transaction(self, *, unknown: bool = True) -> bool:
+        """Return whether the driver knows of an open transaction; `unknown` where it cannot tell. Sends nothing."""
+        return unknown
 
     def is_same_transaction(self) -> bool:
         """Return whether the open transaction is the one that began last. Asks the database where the driver cannot tell."""
@@ -155,6 +193,8 @@ class Session:
         `attempt` counts from 1.
         """
         self.limits, self.attempt = limits, attempt
+        if self.unseen is not None:
+            self.unseen.forget()
 
     def end_attempt(self) -> None:
         """Roll back what the try left open in the driver; called after each try, when SQLAlchemy's transaction is over.
@@ -171,9 +211,12 @@ class Session:
         """
         return not begun
 
-    def left_partial(self, statement: str) -> bool:
-        """Return whether a statement that the database refused has left a part of itself nevertheless. Reads only."""
-        return False
+    def left_partial(self, statement: str, *, in_parts: bool) -> bool:
+        """Return whether a statement that the database refused may have left a part of itself nevertheless. Reads only.
+
+        `in_parts` says that it was several statements, or one that was executed several times.
+        """
+        return in_parts
 
     def may_write(self, functions: set[str]) -> bool:
         """Return whether one of these functions of the database may change rows; words of SQL among them are no functions. Reads only."""

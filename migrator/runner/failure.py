@@ -38,7 +38,7 @@ class StepLog:
             with self._run.session.second_connection() as other:
                 write = partial(self._write, other, self._step.planned)
                 if statements and statements.is_log_behind:
-                    write("begun", self.started, statements=left)
+                    write("begun", self.started, statements=statements.noted)
                 write("failed", self.started, error=reason, statements=left or None)
                 other.commit()
         except Exception as trouble:  # also the driver's own, for a text that the client's encoding does not have

@@ -4,7 +4,7 @@ import logging
 
 from migrator.errors import error
 from migrator.runner.plan import Step
-from migrator.runner.repeatable import is_repeatable
+from migrator.runner.repeatable import is_repeatable, left_by
 from migrator.runner.state import Run
 
 _log = logging.getLogger("migrator")
@@ -22,10 +22,13 @@ def committed_before(run: Run, step: Step) -> list[str]:
         run.connection.rollback()
     if entry is None or entry.statements is None or step.direction == "stamp":
         return []
-    facts = {"when": entry.when, "who": entry.who, "committed": tuple(entry.statements)}
+    left = left_by(entry.statements)
+    facts = {"when": entry.when, "who": entry.who, "committed": tuple(left)}
     if (entry.revision, entry.direction) != (step.revision, step.direction):
         raise error("step-interrupted-before", revision=entry.revision, direction=entry.direction, **facts)
-    listed = "; ".join(entry.statements)
+    if not left:  # a statement began, failed, and left nothing
+        return []
+    listed = "; ".join(left)
     if step.options.rerunnable or run.request.rerun_interrupted:
         _log.warning(
             "%s was interrupted at %s (%s) and is run again from its start, although this is there: %s",

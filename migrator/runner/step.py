@@ -145,7 +145,7 @@ class StepRunner:
                 self._heads_after = None  # the database has answered: the engine's COMMIT was not
                 if stayed := self._what_stayed(words(raised, self._run)):
                     raise stayed from raised
-                known = self._remaining
+                known = self._statements.noted
                 if self._statements.already_applied:
                     continue
                 if not self._session.is_blocked(raised) or not is_repeatable(known) or self._elsewhere:

@@ -57,7 +57,7 @@ class StepTransaction:
         for name, listener in self._listeners:
             sa.event.listen(self._connection, name, listener)
         try:
-            with _around_autocommit_blocks(self._migration, self._block), self._kept_open():
+            with _around_autocommit_blocks(self._migration, self._block, self._inside_block), self._kept_open():
                 yield
         except Exception as raised:
             self._note_refused()
@@ -116,6 +116,17 @@ class StepTransaction:
             if watching:
                 self.watch()
 
+    @contextmanager
+    def _inside_block(self) -> Iterator[None]:
+        """Let no block end in the middle of a transaction that it began, which drivers lose or commit, each in its own way."""
+        self._session.enter_block()
+        try:
+            yield
+        except BaseException:
+            self._session.leave_block(end="ROLLBACK")
+            raise
+        self._session.leave_block(end="COMMIT")
+
     @property
     def _is_watched(self) -> bool:
         return self._watching and not autocommits(self._connection)
@@ -164,13 +175,15 @@ def _with(statement: str) -> str:
 
 
 @contextmanager
-def _around_autocommit_blocks(migration: MigrationContext, around: Callable[[], Any]) -> Iterator[None]:
-    """Enter `around()` before each `autocommit_block()` of this migration, whose own commit is none of the revision's."""
+def _around_autocommit_blocks(
+    migration: MigrationContext, around: Callable[[], Any], inside: Callable[[], Any]
+) -> Iterator[None]:
+    """Enter `around()` before each `autocommit_block()`, whose own commit is none of the revision's, and `inside()` after its beginning."""
     block = migration.autocommit_block
 
     @contextmanager
     def surrounded() -> Iterator[None]:
-        with around(), block():
+        with around(), block(), inside():
             yield
 
     migration.autocommit_block = surrounded  # type: ignore[method-assign]

@@ -1,5 +1,7 @@
-"""Indexes that a CREATE INDEX CONCURRENTLY left INVALID: they have a name, no query uses them, and a unique one allows duplicates.
+"""Indexes that a statement with CONCURRENTLY left INVALID: they have a name, no query uses them, and a unique one allows duplicates.
 
+A REINDEX leaves the new one (`_ccnew`) or the old one (`_ccold`), which are to be dropped in both cases.
+https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY
 The index of a partitioned table is none of them: PostgreSQL builds it without CONCURRENTLY only, and ON ONLY makes it INVALID until
 the index of each partition is attached. https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
@@ -16,6 +18,31 @@ _CREATED = re.compile(
     rf"({_WORD})\s+ON\s+(?:ONLY\s+)?({_WORD}(?:\s*\.\s*{_WORD})?)",
     re.I,
 )
+_QUALIFIED = rf"({_WORD}(?:\s*\.\s*{_WORD})?)"
+_DROPPED = re.compile(rf"\s*DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?{_QUALIFIED}", re.I)
+_REINDEXED = re.compile(
+    rf"\s*REINDEX\s+(?:\([^)]*\)\s*)?(INDEX|TABLE|SCHEMA|DATABASE|SYSTEM)\s+(?:CONCURRENTLY\b\s*)?{_QUALIFIED}?", re.I
+)
+_ITSELF = """
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT i.indisvalid AND c.relkind = 'i' AND c.oid = to_regclass(:name)
+"""
+_TRANSIENT = """
+    WITH there AS (
+        SELECT c.oid FROM pg_class c WHERE CASE :kind
+            WHEN 'INDEX' THEN c.oid = (SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass(:name))
+            WHEN 'TABLE' THEN c.oid IN (SELECT to_regclass(:name) UNION SELECT relid FROM pg_partition_tree(to_regclass(:name)))
+            WHEN 'SCHEMA' THEN c.relnamespace = to_regnamespace(:name)
+            ELSE true END
+    )
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT i.indisvalid AND c.relkind = 'i' AND c.relname ~ '_cc(new|old)[0-9]*$' AND (
+        i.indrelid IN (SELECT oid FROM there)
+        OR i.indrelid IN (SELECT t.reltoastrelid FROM pg_class t JOIN there USING (oid)))
+    ORDER BY 1
+"""
 # An index is always in the schema of its table.
 _FOUND = """
     SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid OR c.relkind <> 'i' AS valid
@@ -52,3 +79,22 @@ def invalid(connection: Connection, index: Created) -> str | None:
     """Return the index's name, quoted and with its schema, if it is INVALID. Reads only."""
     found = connection.execute(sa.text(_FOUND), index._asdict()).first()
     return found.name if found and not found.valid else None
+
+
+def is_reindex(statement: str) -> bool:
+    """Return whether the statement builds indexes again next to the old ones."""
+    return _REINDEXED.match(statement) is not None and "CONCURRENTLY" in statement.upper()
+
+
+def left_by(connection: Connection, statement: str) -> tuple[str, ...]:
+    """Return the INVALID indexes that such a statement left, or took for valid: quoted, with their schema. Reads only."""
+    if index := created_by(statement):
+        broken = invalid(connection, index)
+        return (broken,) if broken else ()
+    if dropped := _DROPPED.match(statement):
+        return tuple(connection.execute(sa.text(_ITSELF), {"name": dropped[1]}).scalars())
+    if is_reindex(statement) and (found := _REINDEXED.match(statement)):
+        return tuple(
+            connection.execute(sa.text(_TRANSIENT), {"kind": found[1].upper(), "name": found[2] or ""}).scalars()
+        )
+    return ()

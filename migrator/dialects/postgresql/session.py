@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,20 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from migrator.alembic_private import alter_in_place
 from migrator.dialects.other_connections import OtherConnections
 from migrator.dialects.postgresql import sessions
-from migrator.dialects.postgresql.invalid_indexes import Created, created_by, exists, invalid
+from migrator.dialects.postgresql.block_limits import BlockLimits
+from migrator.dialects.postgresql.invalid_indexes import created_by, exists, is_reindex, left_by
 from migrator.dialects.postgresql.limits import SessionLimits
 from migrator.dialects.postgresql.lock import AdvisoryLock, ask, put, restore
 from migrator.dialects.postgresql.transactions import NUMBERED, Transactions
 from migrator.dialects.postgresql.watch import Watch
 from migrator.dialects.questions import Questions
-from migrator.dialects.session import Aftermath, Limits, Session, autocommits
+from migrator.dialects.session import Aftermath, Limits, Session
+from migrator.dialects.unseen_work import UnseenWork
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
 
-_TABLE_LOCKING = re.compile(
-    r"\s*(ALTER|DROP|TRUNCATE|LOCK|CREATE\s+(UNIQUE\s+)?INDEX|REINDEX|CLUSTER|COMMENT)\b", re.IGNORECASE
-)
 _VOLATILE = """
     SELECT EXISTS (SELECT FROM pg_proc WHERE proname = ANY (:names) AND provolatile = 'v'
     AND pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace))
@@ -35,6 +34,13 @@ _VOLATILE = """
 _WRITING = frozenset(
     ("nextval", "setval", "lo_creat", "lo_create", "lo_from_bytea", "lo_import", "lo_put", "lo_unlink", "lowrite")
 )
+# Its number within the session: PostgreSQL counts every transaction, also one that only reads.
+_OWN_TRANSACTION = """
+    SELECT split_part(virtualtransaction, '/', 2) FROM pg_locks
+    WHERE locktype = 'virtualxid' AND pid = pg_backend_pid() AND virtualxid = virtualtransaction
+"""
+# They may commit on their way, also where they fail in the end.
+_IN_PARTS = re.compile(r"\s*(?:(?:DO|CALL)\b|ALTER\b.*\bCONCURRENTLY\b)", re.IGNORECASE | re.DOTALL)
 _BLOCKED = ("55P03", "40P01", "40001")  # lock not available, deadlock detected, not serializable
 _ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a statement is running
 
@@ -50,17 +56,20 @@ class PostgreSQLSession(Session):
 
     def __init__(self, dialect: Questions, connection: Connection, settings: Settings) -> None:
         super().__init__(dialect, connection, settings)
-        self._indexes: set[Created] = set()
+        self._indexes: set[str] = set()
+        """The statements that may have left INVALID indexes."""
         self._search_path: str | None = None
         self._path_of_revisions: str | None = None
         self._in_revision = False
         self._user: str | None = None
         self._driver: Any = None
-        self._lock_timeout = "0"
         self._reading: set[str] = set()
         self._transactions = Transactions(self)  # without those that the engine has committed itself
         self._ends = SessionLimits(connection, settings)
         self._others = OtherConnections(connection)
+        self._alone = BlockLimits(self)
+
+    aborts = True
 
     @contextmanager
     def lock(self, version_table: str) -> Iterator[None]:
@@ -85,25 +94,26 @@ class PostgreSQLSession(Session):
             with super().writing(migration):
                 yield
             return
-        self._lock_timeout = ask(self.connection, "SELECT current_setting('lock_timeout')").scalar_one()
+        self._alone.read()
         self.connection.rollback()
-        listeners = (
-            ("before_cursor_execute", self._limit),
-            ("after_cursor_execute", self._unlimit),
-            ("after_cursor_execute", self._note_index),
-        )
-        for name, listener in listeners:
-            sa.event.listen(self.connection, name, listener)
+        self.unseen = UnseenWork(self.connection, self._count, _comes_next)
+        sa.event.listen(self.connection, "before_cursor_execute", self._note_index)
         try:
-            with self._ends.measured(), self._others.watched(), self._watch.watching(), super().writing(migration):
+            with (
+                self._ends.measured(),
+                self._others.watched(),
+                self._watch.watching(),
+                self.unseen.watched(self._alone.watched()),
+                super().writing(migration),
+            ):
                 yield
         finally:
-            for name, listener in listeners:
-                sa.event.remove(self.connection, name, listener)
-            restore(self.connection, self._restore_lock_timeout)
+            self.unseen = None
+            sa.event.remove(self.connection, "before_cursor_execute", self._note_index)
+            restore(self.connection, self._restore_limits)
 
-    def _restore_lock_timeout(self) -> None:
-        put(self.connection, "lock_timeout", self._lock_timeout)
+    def _restore_limits(self) -> None:
+        self._alone.restore()
         self.connection.commit()
 
     def _begin(self) -> None:
@@ -114,7 +124,7 @@ class PostgreSQLSession(Session):
         if self._lock is None:
             self._path_of_revisions = ask(self.connection, f"SELECT {path}", **values).scalars().one()
             return
-        limit = self.limits.statement_timeout
+        limit = self.limits.statement_timeout if self.limits.statement_timeout is not None else self._alone.left
         ends, more = self._ends.begin(self.limits.idle_limit)
         began = self._lock.look(
             f", {NUMBERED}, set_config('lock_timeout', :wait, true), "
@@ -129,12 +139,29 @@ class PostgreSQLSession(Session):
         self._transactions.add(began.transaction, began.number)
         self._path_of_revisions = began.path
 
-    def in_transaction(self) -> bool:
+    def in_transaction(self, *, unknown: bool = True) -> bool:
         # What the client's library has heard from the server, so that nothing is sent.
         driver: Any = self.connection.connection.driver_connection
         if hasattr(driver, "info"):
             return bool(driver.info.transaction_status)
-        return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else True
+        return bool(driver.is_in_transaction()) if hasattr(driver, "is_in_transaction") else unknown
+
+    def transaction_number(self) -> int | None:
+        number: int | None = ask(self.connection, "SELECT txid_current_if_assigned()").scalar_one()
+        return number
+
+    def is_committed(self, number: int) -> bool | None:
+        said = ask(self.connection, "SELECT txid_status(:number)", number=number).scalar_one()
+        return {"committed": True, "aborted": False}.get(said)
+
+    def drop_temporary(self, kind: str, name: str) -> None:
+        self.connection.exec_driver_sql(f"DROP {kind} IF EXISTS pg_temp.{name} CASCADE")
+
+    def _count(self) -> int | None:
+        """Return how many transactions this session has had, that of the question included; None in the middle of one."""
+        if self.in_transaction(unknown=False):
+            return None
+        return int(self.connection.exec_driver_sql(_OWN_TRANSACTION).scalar_one())
 
     def is_same_transaction(self) -> bool:
         return self._transactions.is_last(self.connection) and self.in_transaction()
@@ -163,35 +190,21 @@ class PostgreSQLSession(Session):
         """Milliseconds that a statement of this try may wait for a lock: a hundredth more each time, because every writer waits too."""
         return int(self.limits.lock_timeout * min(1 + 0.01 * (self.attempt - 1), 2))
 
-    def _limit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        """Limit the wait for a table also in an `autocommit_block()`, where no transaction carries the setting.
-
-        Not the wait of CONCURRENTLY, which waits for every open transaction and blocks no other session, and not the wait for a row.
-        """
-        if autocommits(connection) and _TABLE_LOCKING.match(statement):
-            cursor.execute(f"SET lock_timeout = {0 if 'CONCURRENTLY' in statement.upper() else self._wait}")
-
-    def _unlimit(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if autocommits(connection) and _TABLE_LOCKING.match(statement):
-            with closing(connection.connection.cursor()) as other:
-                other.execute(f"SET lock_timeout = '{self._lock_timeout}'")
-
     def _note_index(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         # Only these can end with an INVALID index, or take one for their own.
-        if ("CONCURRENTLY" in statement.upper() or "EXISTS" in statement.upper()) and (index := created_by(statement)):
-            self._indexes.add(index)
+        upper = statement.upper()
+        if "INDEX" in upper and ("CONCURRENTLY" in upper or ("EXISTS" in upper and created_by(statement))):
+            self._indexes.add(statement)
 
     def already_done(self, statement: str, *, begun: bool) -> bool:
         index = created_by(statement)
-        if index is None:
-            return not begun
-        if broken := invalid(self.connection, index):
-            self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}".replace("%", "%%"))
-        return exists(self.connection, index)
+        if index is not None or (begun and is_reindex(statement)):
+            for broken in left_by(self.connection, statement):
+                self.connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {broken}".replace("%", "%%"))
+        return not begun if index is None else exists(self.connection, index)
 
-    def left_partial(self, statement: str) -> bool:
-        index = created_by(statement)
-        return index is not None and invalid(self.connection, index) is not None
+    def left_partial(self, statement: str, *, in_parts: bool) -> bool:
+        return in_parts or bool(_IN_PARTS.match(statement)) or bool(left_by(self.connection, statement))
 
     def may_write(self, functions: set[str]) -> bool:
         if functions & _WRITING:
@@ -228,6 +241,7 @@ class PostgreSQLSession(Session):
         self._transactions.clear()
         self._in_revision = False
         self._others.forget()
+        self._alone.has_own, self._alone.wait = False, self._wait
         if self._lock is not None:
             self._watch.waits_for_itself = None
 
@@ -259,10 +273,14 @@ class PostgreSQLSession(Session):
             yield other
 
     def invalid_indexes(self) -> tuple[str, ...]:
-        broken = [name for index in sorted(self._indexes) if (name := invalid(self.connection, index))]
+        broken = {name for statement in self._indexes for name in left_by(self.connection, statement)}
         if not broken:
             self._indexes.clear()
-        return tuple(broken)
+        return tuple(sorted(broken))
+
+
+def _comes_next(number: int, other: int) -> bool:
+    return other == number + 1
 
 
 def sqlstate(error: DBAPIError) -> str:

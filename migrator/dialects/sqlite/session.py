@@ -1,5 +1,6 @@
 """One run on SQLite: a lock file, BEGIN IMMEDIATE for every step, foreign keys off during a step and checked before its commit."""
 
+import operator
 import re
 import sqlite3
 import warnings
@@ -27,6 +28,7 @@ from migrator.dialects.sqlite.rebuild.impl import RebuildImpl
 from migrator.dialects.sqlite.rebuild.step import RebuildStep
 from migrator.dialects.sqlite.statements_seen import StatementsSeen
 from migrator.dialects.sqlite.violations import Violation
+from migrator.dialects.unseen_work import UnseenWork
 from migrator.errors import error
 from migrator.errors.tree import MigratorError
 from migrator.settings import Settings
@@ -97,6 +99,8 @@ class SQLiteSession(Session):
         stock, migration.impl = migration.impl, RebuildImpl.around(migration.impl)
         self._rebuilds = migration.impl
         self._own_commit = OwnCommit(self.connection)
+        # SQLite counts what a RETURNING changes only when its rows have been fetched.
+        self.unseen = UnseenWork(self.connection, self._changes, operator.eq, late=("RETURNING",))
         self._start_step()
         sa.event.listen(self.connection, "before_cursor_execute", self._no_second_begin, retval=True)
         pragma.put(self.connection, "foreign_keys", "OFF")  # here, because a transaction ignores it silently
@@ -106,12 +110,13 @@ class SQLiteSession(Session):
                 self._own_commit.installed(),
                 seen.watching(self._rebuilds.on_statement, self._keys.on_statement),
                 self._others.watched(),
+                self.unseen.watched(),
                 super().writing(migration),
             ):
                 _ignore_what_is_kept()
                 yield
         finally:
-            migration.impl = stock
+            self.unseen, migration.impl = None, stock
             sa.event.remove(self.connection, "before_cursor_execute", self._no_second_begin)
             pragma.put(self.connection, "busy_timeout", patience)
             pragma.put(self.connection, "foreign_keys", keys)
@@ -134,7 +139,7 @@ class SQLiteSession(Session):
         second = not many and bool(_BEGIN.fullmatch(statement)) and self.in_transaction()
         return ("SELECT 1", ()) if second else (statement, parameters)
 
-    def in_transaction(self) -> bool:
+    def in_transaction(self, *, unknown: bool = True) -> bool:
         return bool(getattr(self.connection.connection.driver_connection, "in_transaction", False))
 
     def aftermath(self) -> Aftermath:
@@ -151,6 +156,19 @@ class SQLiteSession(Session):
 
     def leave_revision(self) -> None:
         self._others.noting = False
+
+    def drop_temporary(self, kind: str, name: str) -> None:
+        self.connection.exec_driver_sql(f"DROP {kind} IF EXISTS temp.{name}")
+
+    def left_partial(self, statement: str, *, in_parts: bool) -> bool:
+        # SQLite counts rows that stay after a failure (OR FAIL, the first ones of many), and none of a statement that it undid.
+        return self.unseen.failed_left if self.unseen is not None else in_parts
+
+    def _changes(self) -> int:
+        """Return a number that grows with each row that this connection changes, and with each change of the schema."""
+        rows: int = getattr(self.connection.connection.driver_connection, "total_changes", 0)
+        definitions: int = self.connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+        return rows + definitions
 
     def forbid_commit(self, forbidden: bool) -> None:
         if self._own_commit is not None:

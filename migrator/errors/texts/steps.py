@@ -50,6 +50,12 @@ TEXTS: dict[str, Message] = {
         "{changed} These statements came before that commit ('begun:' marks one that may not be there), and what the revision did on the "
         "driver's own connection is not among them:{committed!b}",
     ),
+    "step-commit-failed": Message(
+        StepFailed,
+        "Revision {revision} ({path}) ended a transaction in its autocommit_block() with {statement}, and the database rolled it back: a "
+        "statement in it had failed.",
+        "Let the error of that statement pass, or go back to a SAVEPOINT before it. Then run it again:\n  {cli} {direction}",
+    ),
     "step-interrupted": Message(
         StepFailed,
         "Revision {revision} ({path}) was interrupted inside an autocommit_block() at {when} ({who}) and cannot be resumed automatically.",
@@ -99,7 +105,7 @@ TEXTS: dict[str, Message] = {
     ),
     "index-invalid": Message(
         StepFailed,
-        "The index {names!c} is INVALID: a CREATE INDEX CONCURRENTLY failed and left it.",
+        "The index {names!c} is INVALID: a statement with CONCURRENTLY failed and left it.",
         "Remove the cause (duplicates, for a unique one), drop it, and run it again:\n"
         "  psql -c 'DROP INDEX CONCURRENTLY {first}'\n  {cli} upgrade",
         "{changed} {revision} is not recorded as applied. No query uses an INVALID index, and a unique one lets duplicates in.",
