@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 # Two of SQLite's constants, which the module sqlite3 has, and drivers that stand in for it may not.
 _TRANSACTION, _DENIED, _ALLOWED = sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_DENY, sqlite3.SQLITE_OK
+_INTERRUPTIONS = 100  # each is a moment's; a signal sends one every now and then until the run has heard of it
 _new = count()
 
 
@@ -79,9 +80,15 @@ class OwnCommit:
         """Return whether SQLite still asks, by a statement that reads nothing and was never prepared before."""
         self._asked, self._heard = True, False
         try:
-            self._adapted.cursor().execute(f"SELECT 'authorized {next(_new)}'")
-        except self._connection.dialect.loaded_dbapi.Error:  # closed
-            return False
+            for _ in range(_INTERRUPTIONS):
+                try:
+                    self._adapted.cursor().execute(f"SELECT 'authorized {next(_new)}'")
+                    break
+                except (
+                    self._connection.dialect.loaded_dbapi.Error
+                ) as raised:  # closed, or what a signal was to end came to its end
+                    if "interrupted" not in str(raised):
+                        break
         finally:
             self._asked = False
         return self._heard
