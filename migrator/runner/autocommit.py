@@ -6,7 +6,8 @@ seen is executed again: either that has its effect, or the database says that it
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,7 +109,7 @@ class CommittedStatements:
             self.committed.append(text)
             self._begun, self._done_before = [], failed
             return
-        with _Deaf(self):
+        with self.deaf():
             left = self._session.left_partial(text, in_parts=self._in_parts)
         self.committed += self._begun if left else [UNDONE + text]
         self._begun, self.rolled_back = [], True
@@ -129,9 +130,14 @@ class CommittedStatements:
         """Whether the log does not say yet what stays of the attempt."""
         return self.rolled_back or self.stayed or UNSEEN in self.noted
 
-    def deaf(self) -> "_Deaf":
-        """In the block, the engine itself uses the connection."""
-        return _Deaf(self)
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """In the block, the engine itself uses the connection, and is not listened to."""
+        self._own = True
+        try:
+            yield
+        finally:
+            self._own = False
 
     def _changes(self) -> list[str]:
         return [normal(text) for text in self._open if not self._reads(text)]
@@ -146,7 +152,7 @@ class CommittedStatements:
 
     def _may_call(self, statement: str) -> bool:
         """Return whether something that the statement calls may change rows."""
-        with _Deaf(self):
+        with self.deaf():
             return self._session.may_write(called(statement))
 
     def stay(self, unsure: int | None) -> None:
@@ -172,7 +178,7 @@ class CommittedStatements:
         if made := temporary(statement):
             self._make_again(made)
         if self._inside and not self._aborted and (ends_well(statement) or is_several(statement)):
-            with _Deaf(self):
+            with self.deaf():
                 self._number = self._session.transaction_number()
         if not (block or self._known) or self._reads(statement):
             return statement, parameters
@@ -183,7 +189,7 @@ class CommittedStatements:
             known = self._known.pop(0)
             if known.removeprefix(UNDONE).removeprefix(BEGUN) != text:
                 raise error("step-changed", known=known, found=text)
-            with _Deaf(self):
+            with self.deaf():
                 finished = not known.startswith(UNDONE) and self._session.already_done(text, begun=known != text)
             if finished:
                 self.committed.append(text)
@@ -238,7 +244,7 @@ class CommittedStatements:
         """A transaction that the block opened has ended with this statement: find out how."""
         kept: bool | None = not aborted and not ends_badly(statement)
         if self._number is not None:
-            with _Deaf(self):
+            with self.deaf():
                 kept = self._session.is_committed(self._number)
         changes = self._changes()
         lost = aborted and ends_well(statement) and bool(left_by(changes))
@@ -258,7 +264,7 @@ class CommittedStatements:
         """Drop what an earlier attempt of this run has left in the session: what is temporary is made again by each attempt."""
         if made.name in self._left_from_before:
             self._left_from_before.remove(made.name)
-            with _Deaf(self):
+            with self.deaf():
                 self._session.drop_temporary(*made)
         self._temporary.add(made.name)
         self._session.temporary.add(made.name)
@@ -284,18 +290,5 @@ class CommittedStatements:
         self._open, self._savepoints = [], []
 
     def _write(self, statements: list[str]) -> None:
-        with _Deaf(self):
+        with self.deaf():
             self._note(statements)
-
-
-class _Deaf:
-    """While the listener itself uses the connection, it does not listen."""
-
-    def __init__(self, listener: CommittedStatements) -> None:
-        self._listener = listener
-
-    def __enter__(self) -> None:
-        self._listener._own = True
-
-    def __exit__(self, *_: object) -> None:
-        self._listener._own = False

@@ -176,7 +176,7 @@ def test_commands_that_are_handed_on_name_the_fault_too(project: Project, argume
     [
         (_syntax, ["upgrade", "head"], "revision-does-not-load", "007_create_reports.py"),
         (_no_parent, ["current"], "parent-missing", "008_create_user_sessions.py"),
-        (_two_heads, ["upgrade", "head"], "heads-several", "alembic merge -m 'join 013 and 014' 013 014"),
+        (_two_heads, ["upgrade", "head"], "heads-several", "python migrate.py merge -m 'join 013 and 014' 013 014"),
         (_no_versions, ["upgrade", "head", "--sql"], "versions-missing", "migrations/versions"),
         (None, ["upgrade", "099"], "revision-unknown", "'099'"),
         (None, ["upgrade", ""], "range-invalid", "''"),
