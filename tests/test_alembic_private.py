@@ -122,7 +122,7 @@ def test_the_variants_of_a_type_are_found() -> None:
 
 
 def test_an_operation_is_heard_on_sqlite_and_then_done_as_alembic_does_it(tmp_path: Path) -> None:
-    with sa.create_engine("sqlite://").connect() as connection:
+    with sa.create_engine("sqlite://", poolclass=sa.pool.NullPool).connect() as connection:
         context = MigrationContext.configure(connection)
         context.impl = alembic_private.BatchImpl(connection.dialect, connection, False, True, None, {})
         connection.exec_driver_sql("CREATE TABLE t (v TEXT)")
@@ -153,7 +153,10 @@ def test_a_batch_alters_in_place_where_its_implementation_is_told_to(postgres_ur
 def test_a_context_can_stand_in_the_place_of_another(config: Config, script: ScriptDirectory) -> None:
     from alembic import context
 
-    with EnvironmentContext(config, script), sa.create_engine("sqlite://").connect() as connection:
+    with (
+        EnvironmentContext(config, script),
+        sa.create_engine("sqlite://", poolclass=sa.pool.NullPool).connect() as connection,
+    ):
         context.configure(connection=connection)
         real, other = context.get_context(), MigrationContext.configure(connection)
         with alembic_private.context_replaced(other):

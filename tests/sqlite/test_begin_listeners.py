@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from migrator import run
 
-engine = sa.create_engine({url!r})
+engine = sa.create_engine({url!r}, poolclass=sa.pool.NullPool)
 
 @sa.event.listens_for(engine, "connect")
 def connected(driver, record):

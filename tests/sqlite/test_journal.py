@@ -16,7 +16,7 @@ from alembic import context
 
 from migrator import run
 
-engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or {url!r})
+engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url") or {url!r}, poolclass=sa.pool.NullPool)
 
 @sa.event.listens_for(engine, "connect")
 def journal(driver, record):

@@ -211,7 +211,7 @@ def test_a_second_connection_of_the_revision_waits_for_no_other_program(tmp_path
     """With stock Alembic the same error comes, and says only that the database is locked."""
     other = tmp_path / "other.db"
     file = "op.get_bind().engine.url.database" if own_file else repr(str(other))
-    second = f"sa.create_engine('sqlite:///' + {file}, connect_args={{'timeout': 0.05}}).connect()"
+    second = f"sa.create_engine('sqlite:///' + {file}, poolclass=sa.pool.NullPool, connect_args={{'timeout': 0.05}}).connect()"
     body = f"{BODY}\n{second}.exec_driver_sql('CREATE TABLE t (id)')"
     with database(tmp_path / "ours", body=body) as ours:
         if own_file:
