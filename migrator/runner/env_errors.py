@@ -6,7 +6,7 @@ from types import FrameType
 import sqlalchemy as sa
 from alembic.config import Config
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from migrator import dialects
 from migrator.errors import error
@@ -25,16 +25,18 @@ def unconnected(raised: Exception, config: Config) -> MigratorError | None:
     for frame, _ in traceback.walk_tb(raised.__traceback__):
         name, module = frame.f_code.co_name, frame.f_globals.get("__name__", "")
         if name in _MAKES and module.startswith("sqlalchemy."):
-            return error("url-unusable", source=_SOURCE, reason=_reason(raised, sa.make_url(_written(frame, config))))
+            return error("url-unusable", source=_SOURCE, reason=_reason(raised, _written(frame, config)))
         if name == "raw_connection" and isinstance(engine := frame.f_locals.get("self"), Engine):
             return _unreachable(raised, engine.url)
     return None
 
 
-def _written(frame: FrameType, config: Config) -> str | sa.URL:
-    """Return the URL that an engine was to be made for; only its secrets are used."""
-    found = frame.f_locals.get("url") or config.get_main_option("sqlalchemy.url") or "none://"
-    return found if isinstance(found, sa.URL) else str(found)
+def _written(frame: FrameType, config: Config) -> sa.URL:
+    """Return the URL that an engine was to be made for, of which only the secrets are used; one that is none has no known secrets."""
+    try:
+        return sa.make_url(frame.f_locals.get("url") or config.get_main_option("sqlalchemy.url") or "")
+    except (ArgumentError, ValueError):
+        return sa.URL.create("unknown")
 
 
 def _unreachable(raised: Exception, url: sa.URL) -> MigratorError:

@@ -131,7 +131,7 @@ class StepRunner:
         clock = time.monotonic()
         for attempt in range(1, _MOST_ATTEMPTS):
             self._session.start_attempt(limits, attempt)
-            self._heads_after, self._aftermath, self._elsewhere = None, Aftermath(), ()
+            self._heads_after, self._aftermath, self._elsewhere = None, Aftermath(None), ()  # until it is looked up
             self._transaction = StepTransaction(self._session, self._run.migration)
             self._statements = CommittedStatements(self._session, known, note=partial(self._log.note, "begun"))
             try:
@@ -151,7 +151,8 @@ class StepRunner:
                 if not self._session.is_blocked(raised) or not is_repeatable(known) or self._elsewhere:
                     raise self._failure(step, raised) from raised
                 self._pause(step, raised, time.monotonic() - clock, attempt)
-            except StampRefused:  # nothing was attempted that could fail
+            except StampRefused:  # nothing was attempted that could fail, except by a bridge
+                self._aftermath = self._look_up()
                 raise
             except MigratorError as refused:
                 self._name(refused)

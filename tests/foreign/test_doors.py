@@ -279,3 +279,13 @@ def test_what_the_alembic_program_advises_is_a_command_that_there_is(
     )
     (tmp_path / "migrate.py").touch()
     assert "\n  python migrate.py adopt" in str(error("adopt-harmless", best="001", differences=()))
+
+
+@pytest.mark.parametrize("url", ["no url secret", "postgresql://ada:secret@host:port/x"])
+def test_what_env_py_takes_for_a_url_and_is_none_is_told_without_it(tmp_path: Path, url: str) -> None:
+    config = Path(alembic_project("generic")(tmp_path / "project", ANIMALS, url="sqlite:///a.db"))
+    config.write_text(config.read_text().replace("sqlite:///a.db", url))
+    with pytest.raises(MigratorError) as refused:
+        Migrator(config).upgrade()
+    assert refused.value.code == "url-unusable"
+    assert "secret" not in str(refused.value)

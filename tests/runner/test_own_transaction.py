@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from migrator import Migrator, MigratorError, StepFailed
+from migrator.dialects.postgresql.session import PostgreSQLSession
+from migrator.dialects.sqlite.session import SQLiteSession
 from migrator.errors.progress import Progress, consequence
 from tests.kit.assertions import assert_says
 from tests.kit.database import heads, logged, rows, state, tables
@@ -173,6 +175,24 @@ def test_on_postgresql_what_cannot_be_looked_up_is_not_said(postgres_url: str, t
     assert failed.value.progress.committed_itself is None
     assert "Whether the upgrade of 002 was rolled back could not be looked up" in str(failed.value)
     assert Migrator(config, database_url=postgres_url).upgrade().after == ("002",)
+
+
+def test_an_interruption_of_the_look_up_is_no_answer(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the second Ctrl-C of somebody who does not want to wait."""
+
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    config = miniature(tmp_path / "project", ANIMALS, upgrading(PLANTS + "raise KeyboardInterrupt"))
+    Migrator(config, database_url=database_url).upgrade("001")
+    for session_of in (SQLiteSession, PostgreSQLSession):
+        monkeypatch.setattr(session_of, "aftermath", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        Migrator(config, database_url=database_url).upgrade()
+    progress: Progress = raised.value.progress  # type: ignore[attr-defined]
+    assert "Whether the upgrade of 002 was rolled back could not be looked up" in consequence(progress)
 
 
 def test_on_postgresql_the_way_forward_is_to_mend_the_file_and_say_so(postgres_url: str, tmp_path: Path) -> None:

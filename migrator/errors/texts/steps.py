@@ -54,7 +54,7 @@ TEXTS: dict[str, Message] = {
         StepFailed,
         "Revision {revision} ({path}) ended a transaction in its autocommit_block() with {statement}, and the database rolled it back: a "
         "statement in it had failed.",
-        "Let the error of that statement pass, or go back to a SAVEPOINT before it. Then run it again:\n  {cli} {direction}",
+        "Let the error of that statement pass, or go back to a SAVEPOINT before it. Then run it again:\n  {cli} {again}",
     ),
     "step-interrupted": Message(
         StepFailed,
